@@ -1,0 +1,225 @@
+/**
+ * What a brain can do: every operation with the shape of its request and of its answer. The host's socket, the
+ * in-process brain and the public library all speak exactly this, so that a caller cannot tell them apart.
+ * Everything here is plain data (superjson carries it); times are integer milliseconds since the epoch.
+ */
+import type { Entry, EntryEdit, EntryKind, EntryStatus } from '../core/entry.ts';
+import type { MergeOutcome } from '../core/merge.ts';
+
+/** Where entries belong. `workspaceId` is `""` on a brain that has never logged in. */
+export interface Scope {
+  workspaceId: string;
+  projectId: string;
+}
+
+/** Which entries a read sees: one project of a workspace, or (`projectId: null`) the whole workspace. */
+export interface ReadScope {
+  workspaceId: string;
+  projectId: string | null;
+}
+
+/**
+ * Carried by every write. A repeated request with the same `requestId` writes nothing and answers as the first did, so
+ * a caller that lost the answer may simply ask again. A UUID.
+ */
+export interface WriteRequest {
+  requestId: string;
+}
+
+export interface RecordRequest extends WriteRequest {
+  scope: Scope;
+  /** The agent of drafts that name none. */
+  agent: string;
+  /** Drafts as `parseDraft` accepts them, 1 to BATCH_CHANGES_MAX; all are written or none. */
+  drafts: unknown[];
+  /** The id, or a unique prefix of it, of an entry that the (single) draft replaces. */
+  supersedes?: string;
+}
+
+export interface EditRequest extends WriteRequest {
+  reference: EntryReference;
+  edit: EntryEdit;
+}
+
+export interface SupersedeRequest extends WriteRequest {
+  workspaceId: string;
+  /** Ids or unique prefixes. */
+  oldId: string;
+  newId: string;
+}
+
+export interface RetractRequest extends WriteRequest {
+  reference: EntryReference;
+}
+
+/** An entry by its id or a unique prefix of it (at least 4 characters), within a workspace. */
+export interface EntryReference {
+  workspaceId: string;
+  idOrPrefix: string;
+}
+
+export interface EntryFilter {
+  agent?: string;
+  kind?: EntryKind;
+  /** Entries that carry all of these tags. */
+  tags?: string[];
+  /** Only entries last updated at or after this time. */
+  sinceMs?: number;
+  /** Also superseded and retracted entries. */
+  includeInactive?: boolean;
+}
+
+export interface RecallRequest extends EntryFilter {
+  scope: ReadScope;
+  /** Free text; empty or missing gives the newest entries. */
+  query?: string;
+  limit: number;
+}
+
+/** An entry that recall found, best first. */
+export interface RecallHit extends Entry {
+  /** Relevance from 0 to 1; 0 where no query was given. */
+  score: number;
+}
+
+export interface ListRequest extends EntryFilter {
+  scope: ReadScope;
+  limit: number;
+}
+
+/** A version of an entry, as the log holds it. */
+export interface LoggedChange {
+  /** Local order of arrival, from 1. */
+  seq: number;
+  changeId: string;
+  /** Hash of the version it was written on; null for a first version or where a peer did not tell. */
+  base: string | null;
+  hash: string;
+  replicaId: string;
+  receivedAt: number;
+  /** `local`, or the address it came from. */
+  origin: string;
+  outcome: MergeOutcome;
+  entry: Entry;
+}
+
+/** A version in an entry's history, newest stamp first; exactly one is current. */
+export interface HistoryVersion extends LoggedChange {
+  isCurrent: boolean;
+  /** In words: why this version is current, or what it lost to. */
+  reason: string;
+}
+
+export interface LogRequest {
+  scope: ReadScope;
+  /** Only changes received at or after this time. */
+  sinceMs?: number;
+  limit: number;
+}
+
+/** The log in local order, page by page, for export. */
+export interface LogPageRequest {
+  afterSeq: number;
+  limit: number;
+}
+
+export interface LogPage {
+  changes: LoggedChange[];
+  hasMore: boolean;
+}
+
+/** One line of an export, to be merged by the merge law. `changeId` makes importing it again harmless. */
+export interface ImportedChange {
+  changeId: string;
+  base: string | null;
+  replicaId: string;
+  entry: unknown;
+}
+
+export interface ImportRequest {
+  /** Where the lines came from, kept in the log, for example `import:team.jsonl`. */
+  origin: string;
+  /** At most BATCH_CHANGES_MAX; written as one transaction. */
+  changes: ImportedChange[];
+}
+
+export interface ImportResult {
+  /** Became the current version of their entry. */
+  applied: number;
+  /** Older than what the brain holds; kept in the log. */
+  superseded: number;
+  /** Already there. */
+  duplicate: number;
+}
+
+export interface BrainStatus {
+  /** Entries of the asked project, and of the whole workspace, that are active. */
+  repoEntries: number;
+  orgEntries: number;
+  /** The same over every status: `{ active, superseded, retracted }` of the workspace. */
+  byStatus: Record<EntryStatus, number>;
+  byKind: Record<EntryKind, number>;
+  /** Versions in the log, over all workspaces. */
+  changes: number;
+  /** Entries over all workspaces and states. */
+  entries: number;
+  /** When the last change arrived; null in an empty brain. */
+  lastChangeAt: number | null;
+  replicaId: string;
+  /** How far the machine's clock is behind the newest time this brain stamped, in milliseconds; 0 is healthy. */
+  clockRegressionMs: number;
+  storeBytes: number;
+  directory: string;
+}
+
+/** The log held against the entries. Both lists are cut at 20 ids. */
+export interface VerifyReport {
+  changes: number;
+  entries: number;
+  /** Changes whose content does not have the hash that the log states. */
+  badHashes: string[];
+  /** Entries that differ from what the log says, are missing, or that no change explains. */
+  mismatches: string[];
+  /** What PostgreSQL's amcheck says of the indexes and tables; empty is healthy. */
+  structureErrors: string[];
+  isSound: boolean;
+}
+
+export interface RebuildReport {
+  entries: number;
+  /** Entries that were different before. */
+  repaired: number;
+}
+
+/** Request and answer of every operation, by name. */
+export interface BrainOperations {
+  record: { request: RecordRequest; answer: Entry[] };
+  edit: { request: EditRequest; answer: Entry };
+  supersede: { request: SupersedeRequest; answer: { old: Entry; new: Entry } };
+  retract: { request: RetractRequest; answer: Entry };
+  import: { request: ImportRequest; answer: ImportResult };
+  show: { request: EntryReference; answer: Entry };
+  history: { request: EntryReference; answer: HistoryVersion[] };
+  recall: { request: RecallRequest; answer: RecallHit[] };
+  list: { request: ListRequest; answer: Entry[] };
+  log: { request: LogRequest; answer: LoggedChange[] };
+  logPage: { request: LogPageRequest; answer: LogPage };
+  status: { request: { scope: Scope }; answer: BrainStatus };
+  verify: { request: Record<string, never>; answer: VerifyReport };
+  rebuild: { request: Record<string, never>; answer: RebuildReport };
+}
+
+export type OperationName = keyof BrainOperations;
+export type RequestOf<O extends OperationName> = BrainOperations[O]['request'];
+export type AnswerOf<O extends OperationName> = BrainOperations[O]['answer'];
+
+/** A brain that is open. Every call may be repeated after a lost answer. Failures are SmErrors. */
+export interface Brain {
+  /** Runs one operation. A write resolves only after its commit is on disk. */
+  run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>>;
+  /** Lets go of the brain. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Operations that write, and are therefore queued into shared transactions. */
+export const WRITE_OPERATIONS = ['record', 'edit', 'supersede', 'retract', 'import', 'rebuild'] as const satisfies OperationName[];

@@ -1,0 +1,121 @@
+/** The reads of a brain: show, history, recall, list, log, status. Bounds what one question may ask for. */
+import { clockRegressionMs } from '../core/clock.ts';
+import type { Entry } from '../core/entry.ts';
+import { SmError } from '../core/errors.ts';
+import { BATCH_BYTES_MAX, QUERY_CHARACTERS_MAX, RESULTS_MAX } from '../core/limits.ts';
+import { recallEntries } from '../recall/recall.ts';
+import type { Database } from '../store/database.ts';
+import { readClockHighWater } from '../store/meta.ts';
+import { type ChangeRecord, countAll, countEntries, listEntries, readHistory, readLog, readLogPage } from '../store/read.ts';
+import type {
+  BrainStatus,
+  EntryReference,
+  HistoryVersion,
+  ListRequest,
+  LogPage,
+  LogPageRequest,
+  LogRequest,
+  RecallHit,
+  RecallRequest,
+  Scope,
+} from './contract.ts';
+import { findEntry } from './references.ts';
+
+export async function recall(database: Database, request: RecallRequest): Promise<RecallHit[]> {
+  const text = request.query ?? '';
+  if (text.length > QUERY_CHARACTERS_MAX || text.includes('\0')) {
+    throw new SmError({
+      code: 'bad_request',
+      message: `query: must be text of at most ${QUERY_CHARACTERS_MAX} characters.`,
+      hint: 'A few telling words find more than a whole document.',
+    });
+  }
+  return recallEntries(database, {
+    scope: request.scope,
+    filter: request,
+    text: text.toWellFormed(),
+    limit: requireLimit(request.limit),
+  });
+}
+
+export async function list(database: Database, request: ListRequest): Promise<Entry[]> {
+  return listEntries(database, {
+    scope: request.scope,
+    filter: request,
+    limit: requireLimit(request.limit),
+  });
+}
+
+export async function log(database: Database, request: LogRequest): Promise<ChangeRecord[]> {
+  return readLog(database, { ...request, limit: requireLimit(request.limit) });
+}
+
+export async function logPage(database: Database, request: LogPageRequest): Promise<LogPage> {
+  return readLogPage(database, {
+    afterSeq: request.afterSeq,
+    limit: requireLimit(request.limit),
+    bytesMax: BATCH_BYTES_MAX / 2,
+  });
+}
+
+/** Every version of an entry with what became of it. */
+export async function history(database: Database, reference: EntryReference): Promise<HistoryVersion[]> {
+  const { entry } = await findEntry(database, reference);
+  const versions = await readHistory(database, entry.entryId);
+  const [winner] = versions;
+  const bases = new Set(versions.map(({ base }) => base));
+  return versions.map((version) => ({
+    ...version,
+    isCurrent: version === winner,
+    reason: reasonOf(version, winner, bases),
+  }));
+}
+
+export async function status(
+  database: Database,
+  surroundings: { replicaId: string; directory: string; nowMs: number },
+  { scope }: { scope: Scope },
+): Promise<BrainStatus> {
+  const [counts, totals, highWaterMs] = [
+    await countEntries(database, scope.workspaceId),
+    await countAll(database),
+    await readClockHighWater(database),
+  ];
+  const byStatus: BrainStatus['byStatus'] = { active: 0, superseded: 0, retracted: 0 };
+  const byKind: BrainStatus['byKind'] = { experiment: 0, decision: 0, insight: 0, note: 0 };
+  let repoEntries = 0;
+  for (const group of counts) {
+    byStatus[group.status] += group.count;
+    if (group.status !== 'active') continue;
+    byKind[group.kind] += group.count;
+    if (group.projectId === scope.projectId) repoEntries += group.count;
+  }
+  return {
+    repoEntries,
+    orgEntries: byStatus.active,
+    byStatus,
+    byKind,
+    changes: totals.changes,
+    entries: totals.entries,
+    lastChangeAt: totals.lastChangeAt,
+    replicaId: surroundings.replicaId,
+    clockRegressionMs: clockRegressionMs(surroundings.nowMs, highWaterMs),
+    storeBytes: totals.bytes,
+    directory: surroundings.directory,
+  };
+}
+
+function reasonOf(version: ChangeRecord, winner: ChangeRecord | undefined, bases: Set<string | null>): string {
+  if (version === winner) return 'current: the newest version';
+  if (winner !== undefined && version.hash === winner.hash && version.entry.updatedAt === winner.entry.updatedAt) {
+    return 'the same version, received again';
+  }
+  if (bases.has(version.hash)) return 'replaced by a version written on top of it';
+  if (version.entry.updatedAt === winner?.entry.updatedAt) return 'lost to a version of the same time with the greater hash';
+  return 'lost to a newer version that was written without knowing it';
+}
+
+function requireLimit(limit: number): number {
+  if (Number.isSafeInteger(limit) && limit >= 1 && limit <= RESULTS_MAX) return limit;
+  throw new SmError({ code: 'bad_request', message: `limit: must be a whole number from 1 to ${RESULTS_MAX}.` });
+}

@@ -1,0 +1,67 @@
+/**
+ * The pen of one write request: stamps versions and appends them, in the request's transaction. Owns the ids of the
+ * changes, which are derived from the request's id so that a repeated request is recognised.
+ * Invariant: a version is stamped once, when it is written, and beats every version its writer had seen.
+ */
+import { nextStampTime } from '../core/clock.ts';
+import type { Entry, EntryContent } from '../core/entry.ts';
+import { type NewChange, appendChanges } from '../store/append.ts';
+import type { Database } from '../store/database.ts';
+import { sha256Hex } from '../store/hash.ts';
+import { raiseClockHighWater } from '../store/meta.ts';
+import { type ChangeRecord, type EntryWithHash, readChangesById } from '../store/read.ts';
+
+/** What the outside world gives a write. Injected, so that tests hold the clock and the dice. */
+export interface WriteContext {
+  replicaId: string;
+  nowMs: () => number;
+  /** A UUIDv7 for the given time. */
+  createEntryId: (nowMs: number) => string;
+}
+
+/** A version to write: new content, on top of `current` where the entry exists. */
+export interface Version {
+  content: EntryContent;
+  current?: EntryWithHash;
+}
+
+/** The id of the `position`-th change of a request: a UUID (version 8) from the SHA-256 of both. */
+export function changeIdOf(requestId: string, position: number): string {
+  const hex = sha256Hex(`stackmemory change ${requestId} ${position}`);
+  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** What a request with this id has written before, in order; empty for a new request. */
+export async function findEarlierRun(database: Database, requestId: string, changes: number): Promise<ChangeRecord[]> {
+  const first = await readChangesById(database, [changeIdOf(requestId, 0)]);
+  if (first.length === 0 || changes === 1) return first;
+  return readChangesById(
+    database,
+    Array.from({ length: changes }, (_, position) => changeIdOf(requestId, position)),
+  );
+}
+
+/** Stamps and appends `versions` in order. @returns the entries as written */
+export async function writeVersions(
+  transaction: Database,
+  context: WriteContext,
+  requestId: string,
+  versions: Version[],
+): Promise<Entry[]> {
+  const nowMs = context.nowMs();
+  const changes = versions.map(({ content, current }, position): NewChange => {
+    const updatedAt = nextStampTime(nowMs, current?.entry.updatedAt);
+    return {
+      changeId: changeIdOf(requestId, position),
+      base: current?.hash ?? null,
+      replicaId: context.replicaId,
+      receivedAt: Math.floor(nowMs),
+      origin: 'local',
+      entry: { ...content, updatedAt },
+    };
+  });
+  await appendChanges(transaction, changes);
+  await raiseClockHighWater(transaction, Math.max(...changes.map(({ entry }) => entry.updatedAt)));
+  return changes.map(({ entry }) => entry);
+}

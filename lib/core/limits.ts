@@ -1,0 +1,23 @@
+/**
+ * Every bound on what an entry may hold and on how much travels at once, with its unit. The figures are those of the
+ * sync protocol, so that what a brain accepts a server accepts too.
+ */
+
+export const TITLE_CHARACTERS_MAX = 500;
+export const TEXT_BYTES_MAX = 64 * 1024;
+export const TAGS_MAX = 64;
+export const REFS_MAX = 256;
+export const LABEL_CHARACTERS_MAX = 512;
+export const AGENT_CHARACTERS_MAX = 128;
+export const SCOPE_CHARACTERS_MAX = 128;
+
+/** Changes written by one transaction, and entries read by one page. */
+export const BATCH_CHANGES_MAX = 1_000;
+export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Entries that one `recall` or `list` may ask for. */
+export const RESULTS_MAX = 10_000;
+export const QUERY_CHARACTERS_MAX = 4_096;
+
+/** Milliseconds since the epoch that JavaScript's Date can still show: the year 275760. */
+export const TIMESTAMP_MS_MAX = 8.64e15;

@@ -1,0 +1,15 @@
+/**
+ * The closed word lists of an entry and its defaults, apart from entry.ts so that a caller who only prints or completes
+ * words need not load the validator.
+ */
+
+export const ENTRY_KINDS = ['experiment', 'decision', 'insight', 'note'] as const;
+export const ENTRY_STATUSES = ['active', 'superseded', 'retracted'] as const;
+/** Agents that the project knows by name; any other name is welcome too. */
+export const KNOWN_AGENTS = ['claude', 'codex', 'opencode', 'hermes', 'gemini', 'human'] as const;
+
+export type EntryKind = (typeof ENTRY_KINDS)[number];
+export type EntryStatus = (typeof ENTRY_STATUSES)[number];
+
+export const DEFAULT_CONFIDENCE = 0.7;
+export const DEFAULT_KIND: EntryKind = 'note';

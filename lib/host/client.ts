@@ -1,0 +1,158 @@
+/**
+ * How every command reaches a brain: over the socket of its host, which is started where there is none. Owns finding,
+ * starting and handing over, and the repetition of a request whose answer was lost (every request may be repeated).
+ * Imports nothing heavy: a command has about 20 ms.
+ */
+import type { AnswerOf, Brain, OperationName, RequestOf } from '../brain/contract.ts';
+import { SmError } from '../core/errors.ts';
+import { compareVersions } from '../core/version.ts';
+import { ConnectionLost, HostConnection, SILENCE_MS_MAX } from './connection.ts';
+import { ensurePrivateDirectory, placesOf, readHostInfo } from './places.ts';
+
+/** How long finding, starting or replacing a host may take. Creation and crash recovery happen after it. */
+const CONNECT_DEADLINE_MS = 60_000;
+const CONNECT_POLL_MS_MIN = 4;
+const CONNECT_POLL_MS_MAX = 64;
+/** A request whose connection or database went away under it is asked again so often. */
+const REPETITIONS_MAX = 8;
+const REPETITION_DELAY_MS = 50;
+
+export interface ConnectOptions {
+  brainDirectory: string;
+  clientVersion: string;
+  /** Opens the directory in this process, under the same lock, instead of going through the host. */
+  inProcess: boolean;
+  /** A host started by this call ends after so long without a client. */
+  hostIdleMs?: number;
+  /** How long a host may say nothing while it is asked something. */
+  silenceMsMax?: number;
+  /** Told, in a word or two, what takes time. */
+  onProgress?: (message: string) => void;
+}
+
+/** Opens a brain. @throws SmError */
+export async function connectBrain(options: ConnectOptions): Promise<Brain> {
+  if (options.inProcess) {
+    const { openOwnedBrain } = await import('./owned-brain.ts');
+    return openOwnedBrain({ brainDirectory: options.brainDirectory, lockWaitMs: 10_000 });
+  }
+  const brain = new HostedBrain(options);
+  await brain.connect();
+  return brain;
+}
+
+class HostedBrain implements Brain {
+  readonly #options: ConnectOptions;
+  #connection: Promise<HostConnection> | undefined;
+
+  constructor(options: ConnectOptions) {
+    this.#options = options;
+  }
+
+  async connect(): Promise<HostConnection> {
+    this.#connection ??= reachHost(this.#options);
+    return this.#connection;
+  }
+
+  async run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
+    for (let repetition = 0; ; repetition += 1) {
+      const connecting = this.connect();
+      try {
+        const connection = await connecting;
+        return (await connection.ask({ type: 'run', operation, request })) as AnswerOf<O>;
+      } catch (error) {
+        if (this.#connection === connecting || !isDatabaseRestart(error)) this.#connection = undefined;
+        if (!isLost(error) || repetition >= REPETITIONS_MAX) throw explainLoss(error);
+        await delay(REPETITION_DELAY_MS * repetition);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const connection = await this.#connection?.catch(() => undefined);
+    this.#connection = undefined;
+    connection?.close();
+  }
+}
+
+/** A connection to a host of this version or a compatible newer one; starts and replaces hosts as needed. */
+async function reachHost(options: ConnectOptions): Promise<HostConnection> {
+  const places = placesOf(options.brainDirectory);
+  const deadline = performance.now() + CONNECT_DEADLINE_MS;
+  let pollMs = CONNECT_POLL_MS_MIN;
+  let starter: typeof import('./start.ts') | undefined;
+  while (performance.now() < deadline) {
+    const info = readHostInfo(places);
+    const opened = info && (await openPatiently(info, options));
+    if (opened) {
+      const { connection, greeting } = opened;
+      const isOlder = compareVersions(greeting.version, options.clientVersion) < 0;
+      if (greeting.type === 'welcome' && !isOlder) return connection;
+      if (greeting.type === 'refused' && greeting.reason === 'wire' && !isOlder) {
+        connection.close();
+        throw upgradeNeeded(greeting.version, options.clientVersion);
+      }
+      options.onProgress?.(`Replacing the brain host of version ${greeting.version} …`);
+      if (isOlder) await connection.handOver().catch(ignoreLoss);
+      connection.close();
+    }
+    ensurePrivateDirectory(options.brainDirectory);
+    starter ??= await import('./start.ts');
+    const hasStarted = await starter.startHostOnce(places, options);
+    if (hasStarted) continue;
+    await delay(pollMs);
+    pollMs = Math.min(pollMs * 2, CONNECT_POLL_MS_MAX);
+  }
+  throw new SmError({
+    code: 'host_failed',
+    message: `The brain host could not be reached within ${CONNECT_DEADLINE_MS / 1000} s.`,
+    hint: '"sm doctor" and "sm host logs" tell more.',
+  });
+}
+
+/** A host that is just ending may drop a connection; that is no failure, the caller looks again. */
+async function openPatiently(
+  info: NonNullable<ReturnType<typeof readHostInfo>>,
+  options: ConnectOptions,
+): ReturnType<typeof HostConnection.open> {
+  try {
+    return await HostConnection.open(info, options.clientVersion, options.silenceMsMax ?? SILENCE_MS_MAX);
+  } catch (error) {
+    if (error instanceof ConnectionLost) return undefined;
+    throw error;
+  }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof ConnectionLost || isDatabaseRestart(error);
+}
+
+function isDatabaseRestart(error: unknown): boolean {
+  return error instanceof SmError && error.code === 'store_restarted';
+}
+
+function explainLoss(error: unknown): unknown {
+  if (!(error instanceof ConnectionLost)) return error;
+  return new SmError({
+    code: 'host_failed',
+    message: `The connection to the brain host was lost again and again (${error.message}).`,
+    hint: 'Whether the last write took effect is not known; repeating the command is safe. "sm host logs" tells more.',
+    cause: error,
+  });
+}
+
+function ignoreLoss(error: unknown): void {
+  if (!(error instanceof ConnectionLost)) throw error;
+}
+
+function upgradeNeeded(hostVersion: string, clientVersion: string): SmError {
+  return new SmError({
+    code: 'upgrade_needed',
+    message: `The brain is served by version ${hostVersion}, which this older command (${clientVersion}) cannot talk to.`,
+    hint: 'Upgrade with "npm install -g stackmemory@latest".',
+  });
+}
+
+function delay(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}

@@ -1,0 +1,118 @@
+/**
+ * The host process: owns one brain directory, serves it on a socket, and ends by itself: when nobody has been there
+ * for a while, when asked, when a newer version takes over, or when its directory is gone. Started by client.ts:
+ * `node host.js <brain directory> <idle milliseconds>`. Tells its starter how it went by one line on descriptor 3.
+ */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { toSmError } from '../core/errors.ts';
+import { version } from '../core/version.ts';
+import { BrainEngine } from './engine.ts';
+import { HOST_READY_DESCRIPTOR, type HostStartReport } from './host-process.ts';
+import { createLog } from './log-file.ts';
+import { takeBrainLock } from './owned-brain.ts';
+import { createSocketPath, placesOf, writeHostInfo } from './places.ts';
+import { HostServer } from './server.ts';
+
+/** The host before may still be closing its database when its successor starts. */
+const LOCK_WAIT_MS = 15_000;
+const TICK_INTERVAL_MS = 1_000;
+const DRAIN_MAX_MS = 30_000;
+const DRAIN_POLL_MS = 10;
+
+const [brainDirectory = '', idleMs = ''] = process.argv.slice(2);
+const places = placesOf(brainDirectory);
+const log = createLog(places.logFile, Date.now);
+const startedAt = Date.now();
+
+process.title = 'stackmemory-host';
+process.umask(0o077);
+process.on('SIGHUP', () => undefined); // The terminal of whoever started the host first is no reason to end.
+process.on('uncaughtException', (error) => {
+  log(`bug: ${error.stack ?? error.message}`);
+  process.exit(1);
+});
+
+try {
+  await serve();
+} catch (error) {
+  log(`did not start: ${(error as Error).message}`);
+  report({ error: toSmError(error).toJSON() });
+  process.exitCode = toSmError(error).exitCode;
+}
+
+async function serve(): Promise<void> {
+  const lock = await takeBrainLock(brainDirectory, 'host', LOCK_WAIT_MS);
+  process.chdir(brainDirectory); // Hold no other directory, so that it can be unmounted or removed.
+  const pulse = new Int32Array(new SharedArrayBuffer(4));
+  const engine = new BrainEngine({ brainDirectory, pulse, onEvent: log });
+  const secret = randomBytes(24).toString('hex');
+  const socket = createSocketPath(brainDirectory, randomBytes(12).toString('hex'));
+  let stopping: string | undefined;
+  const server: HostServer = new HostServer({
+    brain: engine,
+    version,
+    secret,
+    describe: () => ({
+      pid: process.pid,
+      version,
+      startedAt,
+      socket,
+      rssBytes: process.memoryUsage.rss(),
+      clients: server.connectionCount - 1,
+      requests: server.requests,
+      idleMs: Number(idleMs),
+      storeRestarts: engine.restarts,
+    }),
+    onStop: (reason) => void stop(reason),
+  });
+
+  const stop = async (reason: string): Promise<void> => {
+    if (stopping !== undefined) return;
+    stopping = reason;
+    log(`ending: ${reason}`);
+    setTimeout(() => process.exit(1), DRAIN_MAX_MS * 2).unref();
+    if (lock.isInPlace()) fs.rmSync(places.hostInfoFile, { force: true });
+    server.stopAccepting();
+    const deadline = performance.now() + DRAIN_MAX_MS;
+    while (server.isBusy && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+    await engine.close();
+    server.closeConnections();
+    lock.release();
+    log('ended');
+    process.exit(0);
+  };
+
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+  if (process.platform !== 'win32') fs.rmSync(socket, { force: true }); // Ours to remove: we hold the lock.
+  await server.listen(socket);
+  writeHostInfo(places, { pid: process.pid, version, socket, secret, startedAt });
+  log(`listening, version ${version}`);
+  setInterval(() => {
+    Atomics.add(pulse, 0, 1);
+    if (!lock.isInPlace()) {
+      log('ending: the brain directory is gone');
+      process.exit(0);
+    }
+    if (server.connectionCount === 0 && performance.now() - server.lastActiveMs >= Number(idleMs)) void stop('idle');
+  }, TICK_INTERVAL_MS);
+  report({ listening: true });
+  try {
+    await engine.open();
+  } catch (error) {
+    await stop(`the brain does not open: ${(error as Error).message}`); // Those who wait are told why first.
+  }
+}
+
+/** One line of JSON for the process that started this one, if it is still listening. */
+function report(message: HostStartReport): void {
+  try {
+    fs.writeSync(HOST_READY_DESCRIPTOR, `${JSON.stringify(message)}\n`);
+    fs.closeSync(HOST_READY_DESCRIPTOR);
+  } catch {
+    // Started by hand, or the starter is gone: the log has it.
+  }
+}

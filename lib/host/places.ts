@@ -1,0 +1,96 @@
+/**
+ * Where everything of a brain is: the files in its directory, and the socket. Owns the directory's privacy: it is made
+ * 0700, and one that others can write to, or that is somebody else's, is refused.
+ */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { SmError } from '../core/errors.ts';
+import { explainFileError } from '../store/file-errors.ts';
+
+/** Socket addresses hold 108 bytes on Linux and 104 on macOS, with a final NUL. */
+const SOCKET_PATH_BYTES_MAX = 100;
+
+export interface BrainPlaces {
+  directory: string;
+  /** Locked by the owner of the database, for as long as it lives. */
+  lockFile: string;
+  /** Locked by whoever is starting a host. */
+  startLockFile: string;
+  /** What a client needs to reach the host: HostInfo. */
+  hostInfoFile: string;
+  logFile: string;
+}
+
+/** What a running host tells those who may read its directory. */
+export interface HostInfo {
+  pid: number;
+  version: string;
+  socket: string;
+  /** Shown in the hello; who can read this file is who may talk to the host. */
+  secret: string;
+  startedAt: number;
+}
+
+export function placesOf(directory: string): BrainPlaces {
+  return {
+    directory,
+    lockFile: path.join(directory, 'lock'),
+    startLockFile: path.join(directory, 'start.lock'),
+    hostInfoFile: path.join(directory, 'host.json'),
+    logFile: path.join(directory, 'host.log'),
+  };
+}
+
+/** Makes the brain's directory where it is missing, and checks that it is private. @throws SmError `no_permission` */
+export function ensurePrivateDirectory(directory: string): void {
+  try {
+    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const stat = fs.statSync(directory);
+    if (!stat.isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+    if (process.getuid === undefined) return;
+    if (stat.uid !== process.getuid()) {
+      throw new SmError({
+        code: 'no_permission',
+        message: `${directory} belongs to another user (uid ${stat.uid}); this one is uid ${process.getuid()}.`,
+        hint: 'Run as that user, or point STACKMEMORY_HOME at a directory of your own.',
+      });
+    }
+    if ((stat.mode & 0o077) !== 0) fs.chmodSync(directory, 0o700);
+    fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+  } catch (error) {
+    throw explainFileError(error, directory);
+  }
+}
+
+/** A fresh address for a host's socket. The directory it is in is private. */
+export function createSocketPath(directory: string, nonce: string): string {
+  if (process.platform === 'win32') return `\\\\.\\pipe\\stackmemory-${nonce}`;
+  const inside = path.join(directory, 'host.sock');
+  if (Buffer.byteLength(inside) <= SOCKET_PATH_BYTES_MAX) return inside;
+  const runtimeDirectory = path.join(
+    process.env['XDG_RUNTIME_DIR'] ?? os.tmpdir(),
+    `stackmemory-${process.getuid?.() ?? 'user'}`,
+  );
+  ensurePrivateDirectory(runtimeDirectory);
+  const name = createHash('sha256').update(directory).digest('hex').slice(0, 16);
+  return path.join(runtimeDirectory, `${name}.sock`);
+}
+
+/** Written beside and renamed, so that a reader sees all of it or nothing. */
+export function writeHostInfo(places: BrainPlaces, info: HostInfo): void {
+  const partial = `${places.hostInfoFile}.${process.pid}`;
+  fs.writeFileSync(partial, JSON.stringify(info), { mode: 0o600 });
+  fs.renameSync(partial, places.hostInfoFile);
+}
+
+/** The host's address, or undefined where no host has announced itself. It may have died since. */
+export function readHostInfo(places: BrainPlaces): HostInfo | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(places.hostInfoFile, 'utf8')) as HostInfo;
+  } catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw explainFileError(error, places.directory);
+  }
+}

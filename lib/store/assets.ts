@@ -1,0 +1,17 @@
+/**
+ * Finds the files that are shipped beside the code: migrations, the template, the worker. The code runs from dist/,
+ * from dist/chunks/ and, in tests, from its sources, and finds the same files from each.
+ */
+import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const CANDIDATE_ROOTS = ['./', '../', '../../dist/'];
+
+/** Absolute path of the shipped file or directory `name`. @throws Error where the package is incomplete */
+export function assetPath(name: string): string {
+  for (const root of CANDIDATE_ROOTS) {
+    const candidate = fileURLToPath(new URL(root + name, import.meta.url));
+    if (fs.existsSync(candidate)) return candidate;
+  }
+  throw new Error(`${name} is missing from the installation; reinstall stackmemory, or run "npm run build" in a checkout`);
+}

@@ -1,0 +1,64 @@
+/**
+ * The one way in which SQL is spoken to, whichever PostgreSQL answers. Owns the drizzle types and the translation of
+ * database failures into SmErrors.
+ */
+import type { SQL } from 'drizzle-orm';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import { SmError } from '../core/errors.ts';
+
+/** A drizzle database or transaction over PGlite or node-postgres. Inside a transaction use the transaction only. */
+export type Database = PgDatabase<PgQueryResultHKT, Record<string, never>>;
+
+/** Runs hand-written SQL. int8 comes as a number or a string depending on the driver: convert with Number(). */
+export async function rowsOf<Row>(database: Database, query: SQL): Promise<Row[]> {
+  const result = (await database.execute(query)) as unknown as { rows: Row[] };
+  return result.rows;
+}
+
+/** SQLSTATE of a failure of drizzle or of its driver, or undefined. */
+export function sqlStateOf(error: unknown): string | undefined {
+  for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth += 1) {
+    const { code } = current as { code?: unknown };
+    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code;
+  }
+  return undefined;
+}
+
+/**
+ * Whether the database itself can no longer be trusted after this failure and must be opened anew: insufficient
+ * resources (53), system errors (58), internal errors (XX), or a failure that is not PostgreSQL's (a WASM abort).
+ */
+export function isPoisoned(error: unknown): boolean {
+  if (error instanceof SmError) return error.code === 'disk_full' || error.code === 'store_failed';
+  const state = sqlStateOf(error);
+  return state === undefined || /^(53|58|XX)/.test(state);
+}
+
+/** What a database failure means to a user. */
+export function toStoreError(error: unknown): SmError {
+  if (error instanceof SmError) return error;
+  const state = sqlStateOf(error);
+  const text = innermostMessage(error);
+  if (state === '53100' || /No space left|ENOSPC|EDQUOT/i.test(text)) {
+    return new SmError({
+      code: 'disk_full',
+      message: 'The disk that holds the brain is full; nothing was written.',
+      hint: 'Free some space and run the command again. Everything acknowledged before is safe.',
+      cause: error,
+    });
+  }
+  return new SmError({
+    code: 'store_failed',
+    message: `The brain's database failed: ${text}${state === undefined ? '' : ` (SQLSTATE ${state})`}`,
+    hint: 'Nothing was written. Run "sm doctor" to check the brain.',
+    cause: error,
+  });
+}
+
+function innermostMessage(error: unknown): string {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error && current.cause instanceof Error; depth += 1) {
+    current = current.cause;
+  }
+  return current instanceof Error ? current.message : String(current);
+}

@@ -1,0 +1,28 @@
+/** The brain's own single values: who it is, and the newest time it ever stamped. */
+import { sql } from 'drizzle-orm';
+import { type Database, rowsOf } from './database.ts';
+
+/** This brain's replica id; made with `createId` at first use. */
+export async function readReplicaId(database: Database, createId: () => string): Promise<string> {
+  const [row] = await rowsOf<{ value: string }>(
+    database,
+    sql`WITH made AS (
+      INSERT INTO brain_meta (key, value) VALUES ('replica_id', ${createId()}) ON CONFLICT (key) DO NOTHING RETURNING value
+    ) SELECT value FROM made UNION ALL SELECT value FROM brain_meta WHERE key = 'replica_id' LIMIT 1`,
+  );
+  if (row === undefined) throw new Error('brain_meta gave no replica id');
+  return row.value;
+}
+
+/** Raises the clock's high-water mark, milliseconds since the epoch. Part of the transaction that wrote the stamp. */
+export async function raiseClockHighWater(transaction: Database, stampMs: number): Promise<void> {
+  await transaction.execute(sql`
+    INSERT INTO brain_meta AS m (key, value) VALUES ('clock_high_ms', ${String(stampMs)})
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE m.value::bigint < excluded.value::bigint`);
+}
+
+/** The greatest time this replica has stamped, or 0. */
+export async function readClockHighWater(database: Database): Promise<number> {
+  const [row] = await rowsOf<{ value: string }>(database, sql`SELECT value FROM brain_meta WHERE key = 'clock_high_ms'`);
+  return Number(row?.value ?? 0);
+}

@@ -1,0 +1,52 @@
+/**
+ * Brings a database to the schema of this version. Each run is one transaction, so an interruption leaves the schema
+ * as it was. Refuses a database that a newer version has migrated.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { sql } from 'drizzle-orm';
+import type { PgliteDatabase } from 'drizzle-orm/pglite';
+import { migrate as runMigrations } from 'drizzle-orm/pglite/migrator';
+import { SmError } from '../core/errors.ts';
+import { assetPath } from './assets.ts';
+import { type Database, rowsOf } from './database.ts';
+
+interface Journal {
+  entries: { when: number; tag: string }[];
+}
+
+/** Migrates where needed. @returns how many migrations were run. @throws SmError `store_newer` */
+export async function migrateStore(database: PgliteDatabase<Record<string, never>>): Promise<number> {
+  const migrationsFolder = assetPath('migrations');
+  const known = readJournal(migrationsFolder).entries.map(({ when }) => when);
+  const newestKnown = Math.max(...known);
+  const newestApplied = await newestAppliedMigration(database);
+  if (newestApplied > newestKnown) {
+    throw new SmError({
+      code: 'store_newer',
+      message: 'This brain was written by a newer version of StackMemory; it was left untouched.',
+      hint: 'Upgrade with "npm install -g stackmemory@latest", or point STACKMEMORY_HOME at another directory.',
+    });
+  }
+  const pending = known.filter((when) => when > newestApplied).length;
+  if (pending > 0) await runMigrations(database, { migrationsFolder });
+  return pending;
+}
+
+/** Time stamp of the newest migration in the database, 0 for an empty one. */
+async function newestAppliedMigration(database: Database): Promise<number> {
+  const [table] = await rowsOf<{ name: string | null }>(
+    database,
+    sql`SELECT to_regclass('drizzle.__drizzle_migrations')::text AS name`,
+  );
+  if (table?.name == null) return 0;
+  const [newest] = await rowsOf<{ created_at: string | number | null }>(
+    database,
+    sql`SELECT max(created_at) AS created_at FROM drizzle.__drizzle_migrations`,
+  );
+  return Number(newest?.created_at ?? 0);
+}
+
+function readJournal(folder: string): Journal {
+  return JSON.parse(fs.readFileSync(path.join(folder, 'meta', '_journal.json'), 'utf8')) as Journal;
+}

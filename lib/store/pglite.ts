@@ -1,0 +1,117 @@
+/**
+ * Opens an embedded PostgreSQL durably. Owns its start parameters and the proof, made at every start, that a commit
+ * reaches the disk. Refuses to serve where the proof fails. The caller holds the lock of the directory: PGlite has
+ * none, and two owners corrupt it.
+ */
+import { PGlite } from '@electric-sql/pglite';
+import { amcheck } from '@electric-sql/pglite/contrib/amcheck';
+import { sql } from 'drizzle-orm';
+import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
+import { SmError } from '../core/errors.ts';
+import { rowsOf } from './database.ts';
+import { DurableNodeFs } from './durable-fs.ts';
+import { migrateStore } from './migrate.ts';
+
+/** The PostgreSQL major version that this PGlite is; a data directory of another one does not open. */
+export const POSTGRES_MAJOR = 18;
+
+/**
+ * PGlite's own defaults less `-F` (which turns fsync off), and settings for a small, durable, single-user database.
+ * `wal_sync_method=fsync` because fdatasync does nothing in PGlite. WAL is not recycled: an idle brain stays small.
+ */
+export const START_PARAMETERS = [
+  '--single',
+  '-O',
+  '-j',
+  ...settings({
+    search_path: 'public',
+    exit_on_error: 'false',
+    log_checkpoints: 'false',
+    max_worker_processes: '0',
+    max_parallel_workers: '0',
+    max_parallel_workers_per_gather: '0',
+    max_parallel_maintenance_workers: '0',
+    io_method: 'sync',
+    fsync: 'on',
+    full_page_writes: 'on',
+    synchronous_commit: 'on',
+    wal_sync_method: 'fsync',
+    wal_recycle: 'off',
+    wal_compression: 'pglz',
+    min_wal_size: '2MB',
+    max_wal_size: '64MB',
+    shared_buffers: '16MB',
+    maintenance_work_mem: '16MB',
+    jit: 'off',
+  }),
+];
+
+export interface OpenStore {
+  database: PgliteDatabase<Record<string, never>>;
+  client: PGlite;
+  /** Migrations that opening had to run. */
+  migrationsRun: number;
+  /** Shuts PostgreSQL down cleanly, with a last checkpoint. */
+  close(): Promise<void>;
+}
+
+/** Opens the data directory, which must exist (see data-directory.ts). @throws SmError */
+export async function openPgliteStore(dataDirectory: string): Promise<OpenStore> {
+  const fileSystem = new DurableNodeFs(dataDirectory);
+  const client = await startPglite(fileSystem);
+  const database = drizzle({ client });
+  try {
+    const migrationsRun = await migrateStore(database);
+    await proveDurability(database, fileSystem);
+    return { database, client, migrationsRun, close: () => client.close() };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {
+  const complaints: string[] = [];
+  try {
+    return await PGlite.create({
+      fs: fileSystem,
+      startParams: START_PARAMETERS,
+      extensions: { amcheck },
+      onStderr: (line: string) => {
+        if (/FATAL|PANIC|ERROR|DETAIL|HINT/.test(line)) complaints.push(line.trim());
+        return false;
+      },
+    });
+  } catch (error) {
+    throw new SmError({
+      code: /No space left/i.test(complaints.join(' ')) ? 'disk_full' : 'store_damaged',
+      message: `The brain's database does not open. ${complaints.slice(0, 3).join(' ') || String(error)}`.trim(),
+      hint:
+        'If the disk is full, free some space and try again. Otherwise restore the brain directory from a backup, or ' +
+        'move it aside and "sm brain import" an export. The files were not changed.',
+      cause: error,
+    });
+  }
+}
+
+/** A commit must cause an fsync; otherwise an acknowledgement would be worth nothing. */
+async function proveDurability(database: PgliteDatabase<Record<string, never>>, fileSystem: DurableNodeFs): Promise<void> {
+  const fsyncsBefore = fileSystem.fsyncCount;
+  await database.execute(sql`
+    INSERT INTO brain_meta (key, value) VALUES ('opened_at', ${String(Date.now())})
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value`);
+  const [settings] = await rowsOf<{ fsync: string; pages: string }>(
+    database,
+    sql`SELECT current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages`,
+  );
+  if (fileSystem.fsyncCount > fsyncsBefore && settings?.fsync === 'on' && settings.pages === 'on') return;
+  throw new SmError({
+    code: 'not_durable',
+    message: 'The embedded database does not sync its commits to disk, so no write could be acknowledged honestly.',
+    hint: 'Reinstall stackmemory with the exact versions it pins ("npm ls @electric-sql/pglite" shows what is installed).',
+  });
+}
+
+function settings(values: Record<string, string>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}

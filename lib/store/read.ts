@@ -1,0 +1,249 @@
+/**
+ * Every question that is asked of the entries and of the log, save for recall's. Owns the mapping from rows to
+ * entries. Writes nothing.
+ */
+import { and, asc, count, desc, eq, gt, gte, inArray, like, type SQL, sql } from 'drizzle-orm';
+import type { Entry, EntryStatus } from '../core/entry.ts';
+import type { MergeOutcome } from '../core/merge.ts';
+import { type Database, rowsOf } from './database.ts';
+import { brainChanges, brainEntries } from './schema.ts';
+
+/** A version in the log. The same shape as the brain's LoggedChange. */
+export interface ChangeRecord {
+  seq: number;
+  changeId: string;
+  base: string | null;
+  hash: string;
+  replicaId: string;
+  receivedAt: number;
+  origin: string;
+  outcome: MergeOutcome;
+  entry: Entry;
+}
+
+export interface EntryWithHash {
+  entry: Entry;
+  hash: string;
+}
+
+/** One project of a workspace, or, with `projectId: null`, all of it. */
+export interface StoreScope {
+  workspaceId: string;
+  projectId: string | null;
+}
+
+/** What narrows a read of entries. */
+export interface StoreFilter {
+  agent?: string;
+  kind?: Entry['kind'];
+  tags?: string[];
+  sinceMs?: number;
+  includeInactive?: boolean;
+}
+
+type EntryRow = Omit<typeof brainEntries.$inferSelect, 'search'>;
+type ChangeRow = typeof brainChanges.$inferSelect;
+
+/** The columns of an entry, without the search document, which is large and of no use to a reader. */
+export const ENTRY_SELECTION = {
+  entryId: brainEntries.entryId,
+  workspaceId: brainEntries.workspaceId,
+  projectId: brainEntries.projectId,
+  agent: brainEntries.agent,
+  kind: brainEntries.kind,
+  title: brainEntries.title,
+  summary: brainEntries.summary,
+  conclusion: brainEntries.conclusion,
+  tags: brainEntries.tags,
+  refs: brainEntries.refs,
+  confidence: brainEntries.confidence,
+  status: brainEntries.status,
+  supersededBy: brainEntries.supersededBy,
+  createdAt: brainEntries.createdAt,
+  updatedAt: brainEntries.updatedAt,
+  hash: brainEntries.hash,
+};
+
+/** The condition of a scope and a filter, to be used in any statement over brain_entries. */
+export function entryCondition(scope: StoreScope, filter: StoreFilter): SQL | undefined {
+  return and(
+    eq(brainEntries.workspaceId, scope.workspaceId),
+    scope.projectId === null ? undefined : eq(brainEntries.projectId, scope.projectId),
+    filter.includeInactive === true ? undefined : eq(brainEntries.status, 'active'),
+    filter.agent === undefined ? undefined : eq(brainEntries.agent, filter.agent),
+    filter.kind === undefined ? undefined : eq(brainEntries.kind, filter.kind),
+    filter.sinceMs === undefined ? undefined : gte(brainEntries.updatedAt, filter.sinceMs),
+    ...(filter.tags ?? []).map((tag) => sql`${tag} = ANY(${brainEntries.tags})`),
+  );
+}
+
+/** Newest first. */
+export async function listEntries(
+  database: Database,
+  query: { scope: StoreScope; filter: StoreFilter; limit: number },
+): Promise<Entry[]> {
+  const rows = await database
+    .select(ENTRY_SELECTION)
+    .from(brainEntries)
+    .where(entryCondition(query.scope, query.filter))
+    .orderBy(desc(brainEntries.updatedAt), desc(brainEntries.entryId))
+    .limit(query.limit);
+  return rows.map(rowToEntry);
+}
+
+/** The current versions of the named entries, by id; unknown ids are absent. */
+export async function readEntries(database: Database, entryIds: string[]): Promise<Map<string, EntryWithHash>> {
+  if (entryIds.length === 0) return new Map();
+  const rows = await database.select(ENTRY_SELECTION).from(brainEntries).where(inArray(brainEntries.entryId, entryIds));
+  return new Map(rows.map((row) => [row.entryId, { entry: rowToEntry(row), hash: row.hash }]));
+}
+
+/** Entries of a workspace whose id begins with `prefix` (hex digits and hyphens only), at most `limit`, by id. */
+export async function findByPrefix(
+  database: Database,
+  query: { workspaceId: string; prefix: string; limit: number },
+): Promise<EntryWithHash[]> {
+  const rows = await database
+    .select(ENTRY_SELECTION)
+    .from(brainEntries)
+    .where(and(eq(brainEntries.workspaceId, query.workspaceId), like(brainEntries.entryId, `${query.prefix}%`)))
+    .orderBy(asc(brainEntries.entryId))
+    .limit(query.limit);
+  return rows.map((row) => ({ entry: rowToEntry(row), hash: row.hash }));
+}
+
+/** Every version of an entry, newest stamp first. */
+export async function readHistory(database: Database, entryId: string): Promise<ChangeRecord[]> {
+  const rows = await database
+    .select()
+    .from(brainChanges)
+    .where(eq(brainChanges.entryId, entryId))
+    .orderBy(desc(brainChanges.updatedAt), desc(brainChanges.hash), asc(brainChanges.seq));
+  return rows.map(rowToChange);
+}
+
+/** Changes that the log has under these ids, in local order. */
+export async function readChangesById(database: Database, changeIds: string[]): Promise<ChangeRecord[]> {
+  if (changeIds.length === 0) return [];
+  const rows = await database
+    .select()
+    .from(brainChanges)
+    .where(inArray(brainChanges.changeId, changeIds))
+    .orderBy(asc(brainChanges.seq));
+  return rows.map(rowToChange);
+}
+
+/** The newest changes of a scope, newest first. */
+export async function readLog(
+  database: Database,
+  query: { scope: StoreScope; sinceMs?: number; limit: number },
+): Promise<ChangeRecord[]> {
+  const rows = await database
+    .select()
+    .from(brainChanges)
+    .where(
+      and(
+        eq(brainChanges.workspaceId, query.scope.workspaceId),
+        query.scope.projectId === null ? undefined : eq(brainChanges.projectId, query.scope.projectId),
+        query.sinceMs === undefined ? undefined : gte(brainChanges.receivedAt, query.sinceMs),
+      ),
+    )
+    .orderBy(desc(brainChanges.seq))
+    .limit(query.limit);
+  return rows.map(rowToChange);
+}
+
+/** Changes after `afterSeq` in local order: at most `limit`, and no more content than `bytesMax` (but at least one). */
+export async function readLogPage(
+  database: Database,
+  query: { afterSeq: number; limit: number; bytesMax: number },
+): Promise<{ changes: ChangeRecord[]; hasMore: boolean }> {
+  const rows = await database
+    .select()
+    .from(brainChanges)
+    .where(gt(brainChanges.seq, query.afterSeq))
+    .orderBy(asc(brainChanges.seq))
+    .limit(query.limit + 1);
+  let bytes = 0;
+  let taken = 0;
+  for (const row of rows.slice(0, query.limit)) {
+    bytes += row.content.length;
+    if (taken > 0 && bytes > query.bytesMax) break;
+    taken += 1;
+  }
+  return { changes: rows.slice(0, taken).map(rowToChange), hasMore: taken < rows.length };
+}
+
+/** Counts for `status`. */
+export async function countEntries(
+  database: Database,
+  workspaceId: string,
+): Promise<{ projectId: string; kind: Entry['kind']; status: EntryStatus; count: number }[]> {
+  return database
+    .select({
+      projectId: brainEntries.projectId,
+      kind: brainEntries.kind,
+      status: brainEntries.status,
+      count: count(),
+    })
+    .from(brainEntries)
+    .where(eq(brainEntries.workspaceId, workspaceId))
+    .groupBy(brainEntries.projectId, brainEntries.kind, brainEntries.status);
+}
+
+export async function countAll(
+  database: Database,
+): Promise<{ changes: number; entries: number; lastChangeAt: number | null; bytes: number }> {
+  const [row] = await rowsOf<Record<'changes' | 'entries' | 'last_change_at' | 'bytes', string | number | null>>(
+    database,
+    sql`SELECT (SELECT coalesce(max(seq), 0) FROM brain_changes) AS changes, (SELECT count(*) FROM brain_entries) AS entries,
+      (SELECT received_at FROM brain_changes ORDER BY seq DESC LIMIT 1) AS last_change_at,
+      pg_database_size(current_database()) AS bytes`,
+  );
+  return {
+    changes: Number(row?.changes ?? 0),
+    entries: Number(row?.entries ?? 0),
+    lastChangeAt: row?.last_change_at == null ? null : Number(row.last_change_at),
+    bytes: Number(row?.bytes ?? 0),
+  };
+}
+
+/** An entry with its fields in their documented order and `supersededBy` only where it is set. */
+export function rowToEntry(row: EntryRow): Entry {
+  return {
+    entryId: row.entryId,
+    workspaceId: row.workspaceId,
+    projectId: row.projectId,
+    agent: row.agent,
+    kind: row.kind,
+    title: row.title,
+    summary: row.summary,
+    conclusion: row.conclusion,
+    tags: row.tags,
+    refs: row.refs,
+    confidence: row.confidence,
+    status: row.status,
+    ...(row.supersededBy === null ? {} : { supersededBy: row.supersededBy }),
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+  };
+}
+
+function rowToChange(row: ChangeRow): ChangeRecord {
+  const content = JSON.parse(row.content) as Omit<Entry, 'updatedAt'>;
+  return {
+    seq: row.seq,
+    changeId: row.changeId,
+    base: row.base,
+    hash: row.hash,
+    replicaId: row.replicaId,
+    receivedAt: row.receivedAt,
+    origin: row.origin,
+    outcome: row.outcome,
+    entry: orderContent(content, row.updatedAt),
+  };
+}
+
+function orderContent(content: Omit<Entry, 'updatedAt'>, updatedAt: number): Entry {
+  return rowToEntry({ ...content, supersededBy: content.supersededBy ?? null, updatedAt, hash: '' });
+}

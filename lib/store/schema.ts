@@ -1,0 +1,53 @@
+/**
+ * The tables, as drizzle sees them. Owns names and types; the SQL that makes them is in migrations/ (a test holds the
+ * two against each other). Text that is compared or sorted by code is collated "C", so that every machine agrees.
+ */
+import { bigint, customType, doublePrecision, pgTable, text } from 'drizzle-orm/pg-core';
+
+const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
+const milliseconds = (name: string) => bigint(name, { mode: 'number' });
+
+/** Single values about this brain: `replica_id`, `clock_high_ms`, `opened_at`. */
+export const brainMeta = pgTable('brain_meta', {
+  key: text('key').primaryKey(),
+  value: text('value').notNull(),
+});
+
+/** The append-only log: every version that was ever written or received. `seq` counts from 1 without gaps. */
+export const brainChanges = pgTable('brain_changes', {
+  seq: bigint('seq', { mode: 'number' }).primaryKey(),
+  changeId: text('change_id').notNull(),
+  entryId: text('entry_id').notNull(),
+  workspaceId: text('workspace_id').notNull(),
+  projectId: text('project_id').notNull(),
+  base: text('base'),
+  hash: text('hash').notNull(),
+  replicaId: text('replica_id').notNull(),
+  updatedAt: milliseconds('updated_at').notNull(),
+  receivedAt: milliseconds('received_at').notNull(),
+  origin: text('origin').notNull(),
+  outcome: text('outcome', { enum: ['applied', 'superseded', 'duplicate'] }).notNull(),
+  /** Canonical JSON of the content; `hash` is its SHA-256. */
+  content: text('content').notNull(),
+});
+
+/** The current version of every entry: what the log says, made quick to read. */
+export const brainEntries = pgTable('brain_entries', {
+  entryId: text('entry_id').primaryKey(),
+  workspaceId: text('workspace_id').notNull(),
+  projectId: text('project_id').notNull(),
+  agent: text('agent').notNull(),
+  kind: text('kind', { enum: ['experiment', 'decision', 'insight', 'note'] }).notNull(),
+  title: text('title').notNull(),
+  summary: text('summary').notNull(),
+  conclusion: text('conclusion').notNull(),
+  tags: text('tags').array().notNull(),
+  refs: text('refs').array().notNull(),
+  confidence: doublePrecision('confidence').notNull(),
+  status: text('status', { enum: ['active', 'superseded', 'retracted'] }).notNull(),
+  supersededBy: text('superseded_by'),
+  createdAt: milliseconds('created_at').notNull(),
+  updatedAt: milliseconds('updated_at').notNull(),
+  hash: text('hash').notNull(),
+  search: tsvector('search').notNull(),
+});

@@ -222,4 +222,11 @@ export interface Brain {
 }
 
 /** Operations that write, and are therefore queued into shared transactions. */
-export const WRITE_OPERATIONS = ['record', 'edit', 'supersede', 'retract', 'import', 'rebuild'] as const satisfies OperationName[];
+export const WRITE_OPERATIONS = [
+  'record',
+  'edit',
+  'supersede',
+  'retract',
+  'import',
+  'rebuild',
+] as const satisfies OperationName[];

@@ -6,7 +6,7 @@
 import { parseEntry, type Entry } from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
 import { TITLE_CHARACTERS_MAX } from '../core/limits.ts';
-import { DEFAULT_CONFIDENCE, DEFAULT_KIND } from '../core/vocabulary.ts';
+import { DEFAULT_CONFIDENCE, DEFAULT_KIND, ENTRY_STATUSES } from '../core/vocabulary.ts';
 import { hashContent, sha256Hex } from '../store/hash.ts';
 import type { ImportedChange, Scope } from './contract.ts';
 import { EXPORT_FORMAT } from './export-format.ts';
@@ -82,7 +82,8 @@ function fromPlain(value: Record<string, unknown>, place: ImportPlace): ImportLi
     tags: labelsOf(value['tags']),
     refs: labelsOf(value['refs']),
     confidence: value['confidence'] ?? DEFAULT_CONFIDENCE,
-    status: value['status'] ?? 'active',
+    // Other tools have a status too ("Accepted", "open"); only our own words mean the same here.
+    status: ENTRY_STATUSES.find((known) => known === value['status']) ?? 'active',
     createdAt,
     updatedAt: Math.max(createdAt, updated ?? createdAt),
   };

@@ -6,7 +6,15 @@ import { BATCH_BYTES_MAX, QUERY_CHARACTERS_MAX, RESULTS_MAX } from '../core/limi
 import { recallEntries } from '../recall/recall.ts';
 import type { Database } from '../store/database.ts';
 import { readClockHighWater } from '../store/meta.ts';
-import { type ChangeRecord, countAll, countEntries, listEntries, readHistory, readLog, readLogPage } from '../store/read.ts';
+import {
+  type ChangeRecord,
+  countAll,
+  countEntries,
+  listEntries,
+  readHistory,
+  readLog,
+  readLogPage,
+} from '../store/read.ts';
 import type {
   BrainStatus,
   EntryReference,
@@ -111,7 +119,8 @@ function reasonOf(version: ChangeRecord, winner: ChangeRecord | undefined, bases
     return 'the same version, received again';
   }
   if (bases.has(version.hash)) return 'replaced by a version written on top of it';
-  if (version.entry.updatedAt === winner?.entry.updatedAt) return 'lost to a version of the same time with the greater hash';
+  if (version.entry.updatedAt === winner?.entry.updatedAt)
+    return 'lost to a version of the same time with the greater hash';
   return 'lost to a newer version that was written without knowing it';
 }
 

@@ -38,7 +38,12 @@ export async function findEntry(database: Database, reference: EntryReference): 
   throw new SmError({
     code: 'ambiguous',
     message: `${found.length > CANDIDATES_MAX ? `More than ${CANDIDATES_MAX}` : found.length} entries begin with ${prefix}.`,
-    hint: `Give more characters: ${found.slice(0, CANDIDATES_MAX).map(({ entry }) => `${entry.entryId} (${entry.title.slice(0, 60)})`).join('; ')}`,
-    details: { candidates: found.slice(0, CANDIDATES_MAX).map(({ entry }) => ({ entryId: entry.entryId, title: entry.title })) },
+    hint: `Give more characters: ${found
+      .slice(0, CANDIDATES_MAX)
+      .map(({ entry }) => `${entry.entryId} (${entry.title.slice(0, 60)})`)
+      .join('; ')}`,
+    details: {
+      candidates: found.slice(0, CANDIDATES_MAX).map(({ entry }) => ({ entryId: entry.entryId, title: entry.title })),
+    },
   });
 }

@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import { sql } from 'drizzle-orm';
 import { SmError } from '../core/errors.ts';
+import { DISK_RESERVE_BYTES } from '../core/limits.ts';
 import { type Database, isPoisoned, rowsOf, toStoreError } from '../store/database.ts';
 import { readReplicaId } from '../store/meta.ts';
 import type { OpenStore } from '../store/pglite.ts';
@@ -18,8 +19,6 @@ import type { WriteContext } from './writer.ts';
 
 /** Requests that share one transaction at most. */
 const WRITES_PER_TRANSACTION_MAX = 64;
-/** Below this much free disk nothing is written, so that PostgreSQL itself never runs out of space. */
-export const DISK_RESERVE_BYTES = 16 * 1024 * 1024;
 const CHECKPOINT_WAL_BYTES = 32 * 1024 * 1024;
 /** How often the amount of WAL is looked at, in transactions. */
 const WAL_CHECK_INTERVAL = 32;
@@ -63,7 +62,7 @@ export class BrainSession implements Brain {
   }
 
   static async open(store: OpenStore, options: SessionOptions): Promise<BrainSession> {
-    const replicaId = await readReplicaId(databaseOf(store), options.createReplicaId);
+    const replicaId = await readReplicaId(store.database, options.createReplicaId);
     const session = new BrainSession(store, options, replicaId);
     session.#walBytesAtCheckpoint = await session.#walBytes();
     return session;
@@ -116,7 +115,7 @@ export class BrainSession implements Brain {
   /** Writes that wait may overtake reads that wait: they are answered sooner and nobody can tell. */
   #takeWaitingWrites(): Job[] {
     const taken: Job[] = [];
-    for (let index = 0; index < this.#jobs.length && taken.length < WRITES_PER_TRANSACTION_MAX - 1; ) {
+    for (let index = 0; index < this.#jobs.length && taken.length < WRITES_PER_TRANSACTION_MAX - 1;) {
       const job = this.#jobs[index];
       if (job !== undefined && isWrite(job)) taken.push(...this.#jobs.splice(index, 1));
       else index += 1;
@@ -138,7 +137,7 @@ export class BrainSession implements Brain {
       this.#requireDiskSpace();
       const outcomes = await this.#store.database.transaction(async (transaction) => {
         const results: Outcome[] = [];
-        for (const job of jobs) results.push(await this.#attempt(job, transaction as unknown as Database));
+        for (const job of jobs) results.push(await this.#attempt(job, transaction));
         return results;
       });
       outcomes.forEach((outcome, index) => settle(jobs[index], outcome));
@@ -186,7 +185,7 @@ export class BrainSession implements Brain {
   }
 
   async #read(operation: OperationName, request: unknown): Promise<unknown> {
-    const database = databaseOf(this.#store);
+    const database = this.#store.database;
     switch (operation) {
       case 'show':
         return (await findEntry(database, request as RequestOf<'show'>)).entry;
@@ -244,7 +243,7 @@ export class BrainSession implements Brain {
 
   async #walBytes(): Promise<number> {
     const [row] = await rowsOf<{ bytes: string | number }>(
-      databaseOf(this.#store),
+      this.#store.database,
       sql`SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS bytes`,
     );
     return Number(row?.bytes ?? 0);
@@ -262,8 +261,4 @@ function settle(job: Job | undefined, outcome: Outcome): void {
 
 function isWrite({ operation }: Job): boolean {
   return (WRITE_OPERATIONS as readonly OperationName[]).includes(operation);
-}
-
-function databaseOf(store: OpenStore): Database {
-  return store.database as unknown as Database;
 }

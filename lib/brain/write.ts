@@ -29,13 +29,21 @@ export async function record(transaction: Database, context: WriteContext, reque
     throw new SmError({ code: 'bad_request', message: 'supersedes: goes with exactly one new entry.' });
   }
   const earlier = await findEarlierRun(transaction, request.requestId, drafts.length);
-  if (earlier.length > 0) return currentEntries(transaction, earlier.map(({ entry }) => entry.entryId));
+  if (earlier.length > 0)
+    return currentEntries(
+      transaction,
+      earlier.map(({ entry }) => entry.entryId),
+    );
   const nowMs = context.nowMs();
   const contents = drafts.map((draft) =>
     draftToContent(draft, { ...request.scope, agent: request.agent, entryId: context.createEntryId(nowMs), nowMs }),
   );
   const isRepetition = await refuseTakenIds(transaction, contents);
-  if (isRepetition) return currentEntries(transaction, contents.map(({ entryId }) => entryId));
+  if (isRepetition)
+    return currentEntries(
+      transaction,
+      contents.map(({ entryId }) => entryId),
+    );
   const versions: Version[] = contents.map((content) => ({ content }));
   if (request.supersedes !== undefined) {
     const old = await findEntry(transaction, {

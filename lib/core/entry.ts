@@ -78,7 +78,10 @@ function nonBlank(charactersMax: number) {
 }
 
 function labels(countMax: number) {
-  return v.pipe(v.array(nonBlank(LABEL_CHARACTERS_MAX), 'must be a list of texts'), v.maxLength(countMax, `must have at most ${countMax} items`));
+  return v.pipe(
+    v.array(nonBlank(LABEL_CHARACTERS_MAX), 'must be a list of texts'),
+    v.maxLength(countMax, `must have at most ${countMax} items`),
+  );
 }
 
 const uuid = v.pipe(

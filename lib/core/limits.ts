@@ -21,3 +21,6 @@ export const QUERY_CHARACTERS_MAX = 4_096;
 
 /** Milliseconds since the epoch that JavaScript's Date can still show: the year 275760. */
 export const TIMESTAMP_MS_MAX = 8.64e15;
+
+/** Below this much free disk nothing is written, so that PostgreSQL itself never runs out of space. */
+export const DISK_RESERVE_BYTES = 16 * 1024 * 1024;

@@ -113,8 +113,7 @@ export class BrainEngine implements Brain {
     // Listeners are added once and never removed: without any the worker's port would be stopped for good.
     let isOpen = false;
     const opening = new Promise<void>((resolve, reject) => {
-      const failed = (reason: string): void =>
-        isOpen ? this.#replace(worker, reason) : reject(notOpened(reason));
+      const failed = (reason: string): void => (isOpen ? this.#replace(worker, reason) : reject(notOpened(reason)));
       worker.on('message', (message: WorkerMessage) => {
         if (message.type === 'open') resolve();
         else if (message.type === 'failed') reject(errorFromJson(message.error));

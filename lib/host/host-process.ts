@@ -59,6 +59,11 @@ function readReport(child: ReturnType<typeof spawn>): Promise<HostStartReport> {
 
 /** The host must not inherit what would make it listen on ports or load strangers' code. */
 function hostEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _options, NODE_INSPECT_RESUME_ON_START: _inspect, NODE_CHANNEL_FD: _channel, ...rest } = environment;
+  const {
+    NODE_OPTIONS: _options,
+    NODE_INSPECT_RESUME_ON_START: _inspect,
+    NODE_CHANNEL_FD: _channel,
+    ...rest
+  } = environment;
   return rest;
 }

@@ -11,7 +11,11 @@ import { ensurePrivateDirectory, placesOf } from './places.ts';
 const LOCK_POLL_INTERVAL_MS = 20;
 
 /** Takes the brain's lock, waiting at most `waitMs`. @throws SmError `store_locked` that names the holder */
-export async function takeBrainLock(brainDirectory: string, kind: 'host' | 'process', waitMs: number): Promise<HeldLock> {
+export async function takeBrainLock(
+  brainDirectory: string,
+  kind: 'host' | 'process',
+  waitMs: number,
+): Promise<HeldLock> {
   ensurePrivateDirectory(brainDirectory);
   const { lockFile } = placesOf(brainDirectory);
   const deadline = performance.now() + waitMs;
@@ -33,9 +37,7 @@ export async function takeBrainLock(brainDirectory: string, kind: 'host' | 'proc
 }
 
 /** Opens a brain in this process under its lock. @throws SmError */
-export async function openOwnedBrain(
-  options: EngineOptions & { lockWaitMs: number },
-): Promise<Brain> {
+export async function openOwnedBrain(options: EngineOptions & { lockWaitMs: number }): Promise<Brain> {
   const lock = await takeBrainLock(options.brainDirectory, 'process', options.lockWaitMs);
   const engine = new BrainEngine(options);
   try {

@@ -6,7 +6,14 @@
 import { and, desc, type SQL, sql } from 'drizzle-orm';
 import type { Entry } from '../core/entry.ts';
 import type { Database } from '../store/database.ts';
-import { ENTRY_SELECTION, entryCondition, listEntries, rowToEntry, type StoreFilter, type StoreScope } from '../store/read.ts';
+import {
+  ENTRY_SELECTION,
+  entryCondition,
+  listEntries,
+  rowToEntry,
+  type StoreFilter,
+  type StoreScope,
+} from '../store/read.ts';
 import { brainEntries } from '../store/schema.ts';
 import { queryWords } from './query-words.ts';
 
@@ -44,7 +51,12 @@ async function searchWords(database: Database, query: RecallQuery, words: string
   const shares = perWord.map((word) => sql`(${brainEntries.search} @@ ${word})::int`);
   const share = sql`(${sql.join(shares, sql` + `)})::float8 / ${words.length}`;
   const rank = sql`ts_rank('{0.1, 0.3, 0.6, 1.0}'::real[], ${brainEntries.search}, ${anyWord}, 1 | 32)::float8`;
-  return select(database, query, sql`${brainEntries.search} @@ ${anyWord}`, sql<number>`0.5 * ${share} + 0.5 * ${rank}`);
+  return select(
+    database,
+    query,
+    sql`${brainEntries.search} @@ ${anyWord}`,
+    sql<number>`0.5 * ${share} + 0.5 * ${rank}`,
+  );
 }
 
 async function searchParts(database: Database, query: RecallQuery, words: string[]): Promise<RankedEntry[]> {
@@ -55,7 +67,12 @@ async function searchParts(database: Database, query: RecallQuery, words: string
   return select(database, query, sql`${count} > 0`, sql<number>`0.25 * ${count}::float8 / ${words.length}`);
 }
 
-async function select(database: Database, query: RecallQuery, matches: SQL, score: SQL<number>): Promise<RankedEntry[]> {
+async function select(
+  database: Database,
+  query: RecallQuery,
+  matches: SQL,
+  score: SQL<number>,
+): Promise<RankedEntry[]> {
   const ranked = score.as('score');
   const rows = await database
     .select({ ...ENTRY_SELECTION, score: ranked })
@@ -63,5 +80,5 @@ async function select(database: Database, query: RecallQuery, matches: SQL, scor
     .where(and(entryCondition(query.scope, query.filter), matches))
     .orderBy(desc(sql`score`), desc(brainEntries.updatedAt), desc(brainEntries.entryId))
     .limit(query.limit);
-  return rows.map(({ score: value, ...row }) => ({ ...rowToEntry(row), score: Number(value) }));
+  return rows.map(({ score: relevance, ...row }) => ({ ...rowToEntry(row), score: relevance }));
 }

@@ -13,5 +13,7 @@ export function assetPath(name: string): string {
     const candidate = fileURLToPath(new URL(root + name, import.meta.url));
     if (fs.existsSync(candidate)) return candidate;
   }
-  throw new Error(`${name} is missing from the installation; reinstall stackmemory, or run "npm run build" in a checkout`);
+  throw new Error(
+    `${name} is missing from the installation; reinstall stackmemory, or run "npm run build" in a checkout`,
+  );
 }

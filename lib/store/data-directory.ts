@@ -39,7 +39,9 @@ export function dataDirectoryOf(brainDirectory: string): string {
 }
 
 /** Makes the data directory where there is none, and checks the one that is there. @throws SmError */
-export async function ensureDataDirectory(brainDirectory: string): Promise<{ dataDirectory: string; created: boolean }> {
+export async function ensureDataDirectory(
+  brainDirectory: string,
+): Promise<{ dataDirectory: string; created: boolean }> {
   const dataDirectory = dataDirectoryOf(brainDirectory);
   removeLeftovers(brainDirectory);
   if (!isAbsentOrEmpty(dataDirectory)) {

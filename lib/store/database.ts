@@ -7,12 +7,12 @@ import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { SmError } from '../core/errors.ts';
 
 /** A drizzle database or transaction over PGlite or node-postgres. Inside a transaction use the transaction only. */
-export type Database = PgDatabase<PgQueryResultHKT, Record<string, never>>;
+export type Database = PgDatabase<PgQueryResultHKT>;
 
 /** Runs hand-written SQL. int8 comes as a number or a string depending on the driver: convert with Number(). */
 export async function rowsOf<Row>(database: Database, query: SQL): Promise<Row[]> {
-  const result = (await database.execute(query)) as unknown as { rows: Row[] };
-  return result.rows;
+  const result: unknown = await database.execute(query);
+  return (result as { rows: Row[] }).rows;
 }
 
 /** SQLSTATE of a failure of drizzle or of its driver, or undefined. */

@@ -23,6 +23,9 @@ export async function raiseClockHighWater(transaction: Database, stampMs: number
 
 /** The greatest time this replica has stamped, or 0. */
 export async function readClockHighWater(database: Database): Promise<number> {
-  const [row] = await rowsOf<{ value: string }>(database, sql`SELECT value FROM brain_meta WHERE key = 'clock_high_ms'`);
+  const [row] = await rowsOf<{ value: string }>(
+    database,
+    sql`SELECT value FROM brain_meta WHERE key = 'clock_high_ms'`,
+  );
   return Number(row?.value ?? 0);
 }

@@ -16,7 +16,7 @@ interface Journal {
 }
 
 /** Migrates where needed. @returns how many migrations were run. @throws SmError `store_newer` */
-export async function migrateStore(database: PgliteDatabase<Record<string, never>>): Promise<number> {
+export async function migrateStore(database: PgliteDatabase): Promise<number> {
   const migrationsFolder = assetPath('migrations');
   const known = readJournal(migrationsFolder).entries.map(({ when }) => when);
   const newestKnown = Math.max(...known);

@@ -47,7 +47,7 @@ export const START_PARAMETERS = [
 ];
 
 export interface OpenStore {
-  database: PgliteDatabase<Record<string, never>>;
+  database: PgliteDatabase;
   client: PGlite;
   /** Migrations that opening had to run. */
   migrationsRun: number;
@@ -95,7 +95,7 @@ async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {
 }
 
 /** A commit must cause an fsync; otherwise an acknowledgement would be worth nothing. */
-async function proveDurability(database: PgliteDatabase<Record<string, never>>, fileSystem: DurableNodeFs): Promise<void> {
+async function proveDurability(database: PgliteDatabase, fileSystem: DurableNodeFs): Promise<void> {
   const fsyncsBefore = fileSystem.fsyncCount;
   await database.execute(sql`
     INSERT INTO brain_meta (key, value) VALUES ('opened_at', ${String(Date.now())})

@@ -14,7 +14,13 @@ import { DurableNodeFs } from './durable-fs.ts';
 import { openPgliteStore, START_PARAMETERS } from './pglite.ts';
 
 /** WAL in segments of 1 MB instead of 16: an empty brain takes 8 MB on disk instead of 39. */
-const INITDB_PARAMETERS = ['--wal-segsize=1', '--encoding=UTF8', '--locale=C.UTF-8', '--no-instructions', '--auth=trust'];
+const INITDB_PARAMETERS = [
+  '--wal-segsize=1',
+  '--encoding=UTF8',
+  '--locale=C.UTF-8',
+  '--no-instructions',
+  '--auth=trust',
+];
 
 /** Writes the template to `targetFile` (gzipped tar), replacing it atomically. Takes about ten seconds. */
 export async function buildTemplate(targetFile: string): Promise<void> {

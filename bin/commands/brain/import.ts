@@ -1,0 +1,192 @@
+/**
+ * `sm brain import`: merges the lines of an export, or plain JSON lines. Every good line is imported, whatever the
+ * others are like; each bad one is reported with its number. Exit code 4 where any was refused.
+ */
+import { open, type FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Brain, ImportResult } from '../../../lib/brain/contract.ts';
+import { parseImportLine, type ImportLine } from '../../../lib/brain/import-lines.ts';
+import { ERROR_TABLE, SmError } from '../../../lib/core/errors.ts';
+import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX } from '../../batches.ts';
+import type { CommandModule, Context } from '../../command.ts';
+import { fileFailure } from '../../files.ts';
+import { readLines } from '../../lines.ts';
+import { escapeLine } from '../../print/escape.ts';
+import { writeJson } from '../../print/json.ts';
+import { scopeOf, withBrain } from '../../session.ts';
+
+/** Refused lines that are listed; all are counted. */
+const REFUSED_LISTED_MAX = 1_000;
+/** Those that are shown to people. */
+const REFUSED_SHOWN_MAX = 20;
+
+export const command: CommandModule = {
+  options: [],
+  notes:
+    'Takes what sm brain export wrote, or one JSON object a line with title, summary, conclusion, kind, agent, tags,\n' +
+    'refs, confidence, created_at, updated_at, id (all but title or summary may be missing). Importing a file again\n' +
+    'changes nothing.',
+  examples: ['sm brain import brain.jsonl', 'ssh laptop sm brain export | sm brain import -', 'sm brain import records.jsonl --json'],
+  async run(context, [file = '-'], options) {
+    const source = await openSource(context, file);
+    try {
+      return await withBrain(context, options, async (brain, location) => {
+        const report = await importLines(context, brain, source.chunks, {
+          scope: scopeOf(location),
+          fallbackTimeMs: source.timeMs,
+          origin: `import:${file === '-' ? 'stdin' : basename(file)}`,
+        });
+        if (options.isSet('json')) await writeJson(context, report);
+        else await writeReport(context, report);
+        return report.refusedCount === 0 ? 0 : ERROR_TABLE.conflict.exitCode;
+      });
+    } catch (error) {
+      throw fileFailure(error, file, 'read');
+    } finally {
+      await source.close();
+    }
+  },
+};
+
+interface Report extends ImportResult {
+  /** Lines that held something. */
+  lines: number;
+  /** Versions that are new in the log: applied + superseded. */
+  imported: number;
+  refusedCount: number;
+  refused: { line: number; message: string }[];
+}
+
+interface Numbered {
+  line: number;
+  change: ImportLine;
+}
+
+async function importLines(
+  context: Context,
+  brain: Brain,
+  chunks: AsyncIterable<Uint8Array>,
+  place: { scope: { workspaceId: string; projectId: string }; fallbackTimeMs: number; origin: string },
+): Promise<Report> {
+  const report: Report = { lines: 0, imported: 0, applied: 0, superseded: 0, duplicate: 0, refusedCount: 0, refused: [] };
+  const refuse = (line: number, message: string) => {
+    report.refusedCount += 1;
+    if (report.refused.length < REFUSED_LISTED_MAX) report.refused.push({ line, message });
+  };
+  let batch: Numbered[] = [];
+  let batchBytes = 0;
+  const send = async () => {
+    await sendBatch(brain, place.origin, batch, report, refuse);
+    batch = [];
+    batchBytes = 0;
+    if (context.stderr.isTerminal) await context.stderr.write(`${report.lines} lines read\n`);
+  };
+  for await (const line of readLines(chunks)) {
+    if ('text' in line && line.text.trim() === '') continue;
+    report.lines += 1;
+    if ('fault' in line) {
+      refuse(line.number, line.fault);
+      continue;
+    }
+    const change = tryParse(line.text, place);
+    if (typeof change === 'string') {
+      refuse(line.number, change);
+      continue;
+    }
+    if (batch.length >= BATCH_ITEMS_MAX || batchBytes + line.bytes > BATCH_BYTES_MAX) await send();
+    batch.push({ line: line.number, change });
+    batchBytes += line.bytes;
+  }
+  if (batch.length > 0) await send();
+  report.refused.sort((a, b) => a.line - b.line);
+  return report;
+}
+
+/** The change, or why there is none. */
+function tryParse(text: string, place: Parameters<typeof parseImportLine>[1]): ImportLine | string {
+  try {
+    return parseImportLine(text, place);
+  } catch (error) {
+    if (error instanceof SmError) return error.message;
+    throw error;
+  }
+}
+
+/** Sends a batch. One that the brain refuses is halved until the line at fault is alone: log2(500) times at most. */
+async function sendBatch(
+  brain: Brain,
+  origin: string,
+  batch: readonly Numbered[],
+  report: Report,
+  refuse: (line: number, message: string) => void,
+): Promise<void> {
+  if (batch.length === 0) return;
+  const unique = [...new Map(batch.map(({ change }) => [change.changeId, change])).values()];
+  let result: ImportResult;
+  try {
+    result = await brain.run('import', { origin, changes: unique });
+  } catch (error) {
+    if (!(error instanceof SmError) || !isRefusal(error)) throw error;
+    const [only] = batch;
+    if (only !== undefined && batch.length === 1) {
+      refuse(only.line, error.message);
+      return;
+    }
+    const middle = Math.ceil(batch.length / 2);
+    await sendBatch(brain, origin, batch.slice(0, middle), report, refuse);
+    await sendBatch(brain, origin, batch.slice(middle), report, refuse);
+    return;
+  }
+  report.applied += result.applied;
+  report.superseded += result.superseded;
+  report.duplicate += result.duplicate + batch.length - unique.length;
+  report.imported = report.applied + report.superseded;
+}
+
+/** Whether the content is at fault, rather than the brain. */
+function isRefusal(error: SmError): boolean {
+  return error.exitCode === ERROR_TABLE.bad_request.exitCode || error.exitCode === ERROR_TABLE.conflict.exitCode;
+}
+
+async function writeReport(context: Context, report: Report): Promise<void> {
+  for (const { line, message } of report.refused.slice(0, REFUSED_SHOWN_MAX)) {
+    await context.stderr.write(`line ${line} was refused: ${escapeLine(message)}\n`);
+  }
+  if (report.refusedCount > REFUSED_SHOWN_MAX) {
+    const more = report.refusedCount - REFUSED_SHOWN_MAX;
+    await context.stderr.write(`… and ${more} more; --json lists the first ${REFUSED_LISTED_MAX}\n`);
+  }
+  const { imported, applied, superseded, duplicate, refusedCount } = report;
+  await context.stdout.write(
+    `imported ${imported} (${applied} current, ${superseded} older than what is here), ` +
+      `${duplicate} here already, ${refusedCount} refused\n`,
+  );
+}
+
+interface Source {
+  chunks: AsyncIterable<Uint8Array>;
+  /** When the records were written down, at the latest: for those that do not say. */
+  timeMs: number;
+  close(): Promise<void>;
+}
+
+async function openSource(context: Context, file: string): Promise<Source> {
+  if (file === '-') {
+    if (context.stdin.isTerminal) await context.stderr.write('Reading lines from the terminal; end with Ctrl-D.\n');
+    return { chunks: context.stdin.chunks(), timeMs: context.now(), close: () => Promise.resolve() };
+  }
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, 'r');
+    const stats = await handle.stat();
+    const opened = handle;
+    return {
+      chunks: opened.createReadStream({ autoClose: false }),
+      timeMs: Math.max(0, Math.floor(stats.mtimeMs)),
+      close: () => opened.close(),
+    };
+  } catch (error) {
+    await handle?.close();
+    throw fileFailure(error, file, 'read');
+  }
+}

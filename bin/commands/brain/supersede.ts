@@ -1,0 +1,30 @@
+/** `sm brain supersede`: marks an entry as replaced by another. */
+import type { CommandModule } from '../../command.ts';
+import { escapeLine } from '../../print/escape.ts';
+import { writeJson } from '../../print/json.ts';
+import { withBrain } from '../../session.ts';
+
+export const command: CommandModule = {
+  options: [],
+  notes: 'The old entry is no longer recalled, unless with --all. To write the replacement at the same time use record --supersedes.',
+  examples: ['sm brain supersede 01980c2e-7f3a 0198f1a0-22bc', 'sm brain record --title "Use one owner" --supersedes 01980c2e-7f3a'],
+  async run(context, [oldId = '', newId = ''], options) {
+    return withBrain(context, options, async (brain, location) => {
+      const answer = await brain.run('supersede', {
+        requestId: context.newId(),
+        workspaceId: location.workspaceId,
+        oldId,
+        newId,
+      });
+      if (options.isSet('json')) {
+        await writeJson(context, answer);
+      } else {
+        await context.stdout.write(
+          `superseded ${answer.old.entryId}  ${escapeLine(answer.old.title)}\n` +
+            `        by ${answer.new.entryId}  ${escapeLine(answer.new.title)}\n`,
+        );
+      }
+      return 0;
+    });
+  },
+};

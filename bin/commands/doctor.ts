@@ -1,0 +1,37 @@
+/** `sm doctor`: prints what the inspection found. Exit code 7 where something is broken. */
+import { ERROR_TABLE } from '../../lib/core/errors.ts';
+import type { CommandModule, Finding } from '../command.ts';
+import { escapeLine } from '../print/escape.ts';
+import { writeJson } from '../print/json.ts';
+import { createView, type Style, type View } from '../print/view.ts';
+
+export const command: CommandModule = {
+  options: [{ flags: '--rebuild', summary: 'Rebuild the entries from the log, where they differ' }],
+  notes: 'Exit code 0 where nothing is broken (warnings included), 7 where something is.',
+  examples: ['sm doctor', 'sm doctor --json', 'sm doctor --rebuild'],
+  async run(context, _args, options) {
+    const { brainDirectory } = await context.locate();
+    const findings = await context.inspect({ brainDirectory, rebuild: options.isSet('rebuild') });
+    const isSound = findings.every((finding) => finding.status !== 'error');
+    if (options.isSet('json')) {
+      await writeJson(context, { ok: isSound, findings });
+    } else {
+      const view = await createView(context, options, JSON.stringify(findings));
+      await context.stdout.write(findings.map((finding) => renderFinding(view, finding)).join(''));
+    }
+    return isSound ? 0 : ERROR_TABLE.store_failed.exitCode;
+  },
+};
+
+const MARKS: Readonly<Record<Finding['status'], readonly [sign: string, word: string, style: Style]>> = {
+  ok: ['✓', 'ok', 'green'],
+  warning: ['!', 'warning', 'yellow'],
+  error: ['✗', 'error', 'red'],
+};
+
+function renderFinding(view: View, finding: Finding): string {
+  const [sign, word, style] = MARKS[finding.status];
+  const mark = view.isTerminal ? view.paint(style, sign) : `${word}:`;
+  const remedy = finding.remedy === undefined ? '' : `    ${escapeLine(finding.remedy)}\n`;
+  return `${mark} ${escapeLine(`${finding.check}: ${finding.message}`)}\n${remedy}`;
+}

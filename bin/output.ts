@@ -1,0 +1,56 @@
+/**
+ * The two streams a command writes to. A write resolves when the text is with the kernel, so a slow reader slows the
+ * command and nothing is cut off at exit. A reader that goes away (`| head`) is OutputClosed: an end, not a failure.
+ */
+import { SmError } from '../lib/core/errors.ts';
+import type { Output } from './command.ts';
+
+/** The reader of stdout has gone; there is nobody to tell, and nothing has failed. */
+export class OutputClosed extends Error {
+  override readonly name = 'OutputClosed';
+}
+
+export function createStdout(stream: NodeJS.WriteStream): Output {
+  ignoreStreamErrors(stream);
+  return {
+    isTerminal: stream.isTTY === true,
+    columns: stream.isTTY === true ? stream.columns : 0,
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        stream.write(text, (error) => {
+          if (error) reject(outputFailure(error));
+          else resolve();
+        });
+      }),
+  };
+}
+
+/** stderr is talk: where nobody can hear it any more, it is dropped. */
+export function createStderr(stream: NodeJS.WriteStream): Output {
+  ignoreStreamErrors(stream);
+  return {
+    isTerminal: stream.isTTY === true,
+    columns: stream.isTTY === true ? stream.columns : 0,
+    write: (text) =>
+      new Promise((resolve) => {
+        stream.write(text, () => resolve());
+      }),
+  };
+}
+
+/** Each failure reaches the callback of its write; without a listener the same failure would also end the process. */
+function ignoreStreamErrors(stream: NodeJS.WriteStream): void {
+  stream.on('error', () => undefined);
+}
+
+function outputFailure(cause: NodeJS.ErrnoException): Error {
+  if (cause.code === 'EPIPE' || cause.code === 'ERR_STREAM_DESTROYED' || cause.code === 'ECONNRESET') {
+    return new OutputClosed('The reader of the output has gone.', { cause });
+  }
+  return new SmError({
+    code: cause.code === 'ENOSPC' ? 'disk_full' : 'store_failed',
+    message: `The output could not be written: ${cause.message}.`,
+    hint: 'What the command changed in the brain is kept; only its output is lost.',
+    cause,
+  });
+}

@@ -1,0 +1,37 @@
+/** Opens the brain for the length of one command, and lets go of it whatever happens. */
+import type { Brain, ReadScope, Scope } from '../lib/brain/contract.ts';
+import type { Context, Location, Options } from './command.ts';
+
+export async function withBrain<T>(
+  context: Context,
+  options: Options,
+  use: (brain: Brain, location: Location) => Promise<T>,
+): Promise<T> {
+  const location = await context.locate();
+  const brain = await context.connect({
+    brainDirectory: location.brainDirectory,
+    inProcess: isInProcess(context, options),
+    ...(location.hostIdleMs === undefined ? {} : { hostIdleMs: location.hostIdleMs }),
+    ...(context.stderr.isTerminal
+      ? { onProgress: (message: string) => void context.stderr.write(`${message}\n`) }
+      : {}),
+  });
+  try {
+    return await use(brain, location);
+  } finally {
+    await brain.close();
+  }
+}
+
+function isInProcess(context: Context, options: Options): boolean {
+  return options.isSet('no-host') || context.env['SM_NO_HOST'] === '1';
+}
+
+export function scopeOf(location: Location): Scope {
+  return { workspaceId: location.workspaceId, projectId: location.projectId };
+}
+
+/** This project, or with `--org` the whole workspace. */
+export function readScopeOf(location: Location, options: Options): ReadScope {
+  return { workspaceId: location.workspaceId, projectId: options.isSet('org') ? null : location.projectId };
+}

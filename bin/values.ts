@@ -1,0 +1,158 @@
+/**
+ * Flag values from text to what the brain takes. Checks only what text alone can tell (is it a number, a date, a known
+ * word); what an entry may hold is checked once, by the brain.
+ */
+import type { EntryFilter } from '../lib/brain/contract.ts';
+import type { EntryEdit } from '../lib/core/entry.ts';
+import { RESULTS_MAX } from '../lib/core/limits.ts';
+import { ENTRY_KINDS, KNOWN_AGENTS, type EntryKind } from '../lib/core/vocabulary.ts';
+import { quoteShort, usageError } from './arguments.ts';
+import type { Context, Options, OptionSpec } from './command.ts';
+import { readTextField } from './input.ts';
+import { didYouMean } from './suggest.ts';
+
+/** The flags that describe an entry's content, for record and edit. */
+export const CONTENT_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--title <text>', summary: 'One line that says what was tried, decided or learned' },
+  { flags: '--summary <text>', summary: 'What happened and why; "-" reads it from stdin' },
+  { flags: '--conclusion <text>', summary: 'What to do next time; "-" reads it from stdin' },
+  { flags: '--kind <kind>', summary: `One of ${ENTRY_KINDS.join(', ')}`, values: ENTRY_KINDS },
+  { flags: '--agent <name>', summary: 'Who says so (default: found by itself)', suggestions: KNOWN_AGENTS },
+  { flags: '--tags <list>', summary: 'Tags, separated by commas' },
+  { flags: '--tag <text>', summary: 'One tag; may be repeated', isRepeatable: true },
+  { flags: '--refs <list>', summary: 'Files, links, commits or issues it is about, separated by commas' },
+  { flags: '--ref <text>', summary: 'One ref; may be repeated', isRepeatable: true },
+  { flags: '--confidence <number>', summary: 'How sure, from 0 to 1' },
+];
+
+export const FILTER_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--org', summary: 'All projects of the workspace, not only this one' },
+  { flags: '--all', summary: 'Also superseded and retracted entries' },
+  { flags: '--agent <name>', summary: 'Only entries of this agent', suggestions: KNOWN_AGENTS },
+  { flags: '--kind <kind>', summary: 'Only entries of this kind', values: ENTRY_KINDS },
+  { flags: '--tag <text>', summary: 'Only entries with this tag; repeated: with all of them', isRepeatable: true },
+];
+
+export const SINCE_OPTION: OptionSpec = {
+  flags: '--since <time>',
+  summary: 'Only what is newer: 30m, 12h, 7d, 2w, 2026-01-31, or an ISO time',
+};
+
+export function limitOption(limitDefault: number): OptionSpec {
+  return { flags: '--limit <count>', summary: `At most so many (default ${limitDefault}, up to ${RESULTS_MAX})` };
+}
+
+/** The content that flags give; a field whose flag is absent is absent. Reads stdin for a `-`. */
+export async function contentOf(context: Context, options: Options): Promise<EntryEdit> {
+  const content: EntryEdit = {};
+  const title = options.text('title');
+  if (title !== undefined) content.title = title;
+  const fromStdin = (['summary', 'conclusion'] as const).filter((name) => options.text(name) === '-');
+  if (fromStdin.length > 1) {
+    throw usageError('Only one of --summary and --conclusion can read stdin.', 'Give the other one as text.');
+  }
+  for (const name of ['summary', 'conclusion'] as const) {
+    const text = options.text(name);
+    if (text !== undefined) content[name] = text === '-' ? await readTextField(context, `the ${name}`) : text;
+  }
+  const kind = kindOf(options);
+  if (kind !== undefined) content.kind = kind;
+  const agent = options.text('agent');
+  if (agent !== undefined) content.agent = agent;
+  const tags = labelsOf(options, 'tags', 'tag');
+  if (tags !== undefined) content.tags = tags;
+  const refs = labelsOf(options, 'refs', 'ref');
+  if (refs !== undefined) content.refs = refs;
+  const confidence = options.text('confidence');
+  if (confidence !== undefined) content.confidence = confidenceOf(confidence);
+  return content;
+}
+
+/** The filters of recall and list. */
+export function filterOf(context: Context, options: Options): EntryFilter {
+  const filter: EntryFilter = {};
+  const agent = options.text('agent');
+  if (agent !== undefined) filter.agent = agent;
+  const kind = kindOf(options);
+  if (kind !== undefined) filter.kind = kind;
+  const tags = options.texts('tag');
+  if (tags.length > 0) filter.tags = [...tags];
+  const sinceMs = sinceOf(options, context.now());
+  if (sinceMs !== undefined) filter.sinceMs = sinceMs;
+  if (options.isSet('all')) filter.includeInactive = true;
+  return filter;
+}
+
+export function limitOf(options: Options, limitDefault: number, name = 'limit'): number {
+  const text = options.text(name);
+  if (text === undefined) return limitDefault;
+  const limit = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (limit >= 1 && limit <= RESULTS_MAX) return limit;
+  throw usageError(
+    `--${name} must be a whole number from 1 to ${RESULTS_MAX}, but is ${quoteShort(text)}.`,
+    `For example: --${name} ${limitDefault}`,
+  );
+}
+
+function kindOf(options: Options): EntryKind | undefined {
+  const text = options.text('kind');
+  if (text === undefined) return undefined;
+  const kind = ENTRY_KINDS.find((known) => known === text);
+  if (kind !== undefined) return kind;
+  const guess = didYouMean(text, ENTRY_KINDS);
+  throw usageError(
+    `--kind must be one of ${ENTRY_KINDS.join(', ')}, but is ${quoteShort(text)}.`,
+    `${guess}For anything else take --kind note and a tag.`,
+  );
+}
+
+/** Undefined where neither flag was given; `[]` for an empty one, which clears the labels of an edit. */
+function labelsOf(options: Options, listName: string, singleName: string): string[] | undefined {
+  const list = options.text(listName);
+  const singles = options.texts(singleName);
+  if (list === undefined && singles.length === 0) return undefined;
+  const split = (list ?? '').split(',').map((label) => label.trim());
+  return [...split.filter((label) => label !== ''), ...singles];
+}
+
+function confidenceOf(text: string): number {
+  if (/^\d*\.?\d+(?:e-?\d+)?$|^\d+\.$/i.test(text)) return Number(text);
+  throw usageError(
+    `--confidence must be a number from 0 to 1, but is ${quoteShort(text)}.`,
+    'For example: --confidence 0.8',
+  );
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+};
+
+/**
+ * A time as milliseconds since the epoch: an age (`7d`), a date (midnight here), an ISO 8601 time (local where it names
+ * no zone), or milliseconds since the epoch.
+ */
+export function sinceOf(options: Options, nowMs: number): number | undefined {
+  const text = options.text('since');
+  if (text === undefined) return undefined;
+  const age = /^(\d{1,9}) ?([smhdw])$/.exec(text);
+  if (age !== null) return Math.max(0, nowMs - Number(age[1]) * (UNIT_MS[age[2] ?? ''] ?? 0));
+  if (/^\d{11,15}$/.test(text)) return Number(text);
+  const date = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.exec(text);
+  if (date !== null && isCalendarDay(Number(date[1]), Number(date[2]), Number(date[3]))) {
+    const timeMs = Date.parse(text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T'));
+    if (!Number.isNaN(timeMs)) return Math.max(0, timeMs);
+  }
+  throw usageError(
+    `--since must be an age or a time, but is ${quoteShort(text)}.`,
+    'For example: --since 7d, --since 12h, --since 2026-01-31, --since 2026-01-31T09:00:00Z',
+  );
+}
+
+/** Date.parse takes 31 February for 3 March; a date that does not exist is a slip. */
+function isCalendarDay(year: number, month: number, day: number): boolean {
+  return month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+}

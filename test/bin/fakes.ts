@@ -1,0 +1,299 @@
+/** A brain in memory and a world around a command, so that the command line is tested without a process or a disk. */
+import type {
+  AnswerOf,
+  Brain,
+  HistoryVersion,
+  LoggedChange,
+  OperationName,
+  RequestOf,
+} from '../../lib/brain/contract.ts';
+import { draftToContent, type Entry, parseDraft, parseEdit, parseEntry } from '../../lib/core/entry.ts';
+import { SmError } from '../../lib/core/errors.ts';
+import { mergeOutcome } from '../../lib/core/merge.ts';
+import { hashContent } from '../../lib/store/hash.ts';
+import type { Context, Finding, HostStatus, Output } from '../../bin/command.ts';
+import { CATALOGUE } from '../../bin/commands/groups.ts';
+import { main } from '../../bin/main.ts';
+
+export const NOW_MS = Date.UTC(2026, 0, 31, 12);
+
+export function idOf(number: number): string {
+  return `01980c2e-${number.toString(16).padStart(4, '0')}-7abc-8def-0123456789ab`;
+}
+
+export function entryOf(fields: Partial<Entry> = {}): Entry {
+  return {
+    entryId: idOf(1),
+    workspaceId: 'w',
+    projectId: 'p',
+    agent: 'claude',
+    kind: 'insight',
+    title: 'Retries hide the race',
+    summary: 'The checkout test was flaky.',
+    conclusion: 'Lock the row first.',
+    tags: ['store'],
+    refs: ['src/a.ts'],
+    confidence: 0.8,
+    status: 'active',
+    createdAt: NOW_MS - 3 * 3_600_000,
+    updatedAt: NOW_MS - 3 * 3_600_000,
+    ...fields,
+  };
+}
+
+export interface Call {
+  operation: OperationName;
+  request: unknown;
+}
+
+export class FakeBrain implements Brain {
+  readonly calls: Call[] = [];
+  readonly log: LoggedChange[] = [];
+  readonly entries = new Map<string, Entry>();
+  isClosed = false;
+  /** Thrown by the next call. */
+  failure: Error | undefined;
+  nextNumber = 1;
+
+  async run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
+    this.calls.push({ operation, request });
+    if (this.failure !== undefined) throw this.failure;
+    return (await this.#answer(operation, request as never)) as AnswerOf<O>;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+
+  lastRequest<O extends OperationName>(operation: O): RequestOf<O> {
+    const call = this.calls.findLast((made) => made.operation === operation);
+    if (call === undefined) throw new Error(`${operation} was not called`);
+    return call.request as RequestOf<O>;
+  }
+
+  put(entry: Entry, changeId = `c-${this.log.length}`): LoggedChange {
+    const { updatedAt, ...content } = entry;
+    const hash = hashContent(content);
+    const current = this.entries.get(entry.entryId);
+    const currentStamp = current && { updatedAt: current.updatedAt, hash: this.#hash(current) };
+    const outcome = mergeOutcome(currentStamp, { updatedAt, hash });
+    if (outcome === 'applied') this.entries.set(entry.entryId, entry);
+    const change = {
+      seq: this.log.length + 1,
+      changeId,
+      base: null,
+      hash,
+      replicaId: '00000000-0000-4000-8000-000000000001',
+      receivedAt: NOW_MS,
+      origin: 'local',
+      outcome,
+      entry,
+    };
+    this.log.push(change);
+    return change;
+  }
+
+  #hash({ updatedAt: _, ...content }: Entry): string {
+    return hashContent(content);
+  }
+
+  #find(prefix: string): Entry {
+    const found = [...this.entries.values()].filter((entry) => prefix !== '' && entry.entryId.startsWith(prefix));
+    if (found.length > 1) {
+      throw new SmError({
+        code: 'ambiguous',
+        message: `${found.length} entries begin so.`,
+        details: { candidates: found.map(({ entryId, title }) => ({ entryId, title })) },
+      });
+    }
+    if (found[0] === undefined) throw new SmError({ code: 'not_found', message: 'No entry has that id.' });
+    return found[0];
+  }
+
+  async #answer(operation: OperationName, request: never): Promise<unknown> {
+    switch (operation) {
+      case 'record': {
+        const { drafts, scope, agent } = request as RequestOf<'record'>;
+        return drafts.map((input) => {
+          const filled = { ...scope, agent, entryId: idOf(this.nextNumber++), nowMs: NOW_MS };
+          const entry = { ...draftToContent(parseDraft(input), filled), updatedAt: NOW_MS };
+          this.put(entry);
+          return entry;
+        });
+      }
+      case 'edit': {
+        const { reference, edit } = request as RequestOf<'edit'>;
+        const entry = { ...this.#find(reference.idOrPrefix), ...parseEdit(edit), updatedAt: NOW_MS };
+        this.put(entry);
+        return entry;
+      }
+      case 'supersede': {
+        const { oldId, newId } = request as RequestOf<'supersede'>;
+        const replacement = this.#find(newId);
+        const old = { ...this.#find(oldId), status: 'superseded' as const, supersededBy: replacement.entryId };
+        return { old, new: replacement };
+      }
+      case 'retract':
+        return { ...this.#find((request as RequestOf<'retract'>).reference.idOrPrefix), status: 'retracted' };
+      case 'show':
+        return this.#find((request as RequestOf<'show'>).idOrPrefix);
+      case 'history': {
+        const entry = this.#find((request as RequestOf<'history'>).idOrPrefix);
+        const versions = this.log.filter((change) => change.entry.entryId === entry.entryId).toReversed();
+        return versions.map((change, index): HistoryVersion => ({
+          ...change,
+          isCurrent: index === 0,
+          reason: index === 0 ? 'newest' : 'older',
+        }));
+      }
+      case 'recall':
+        return [...this.entries.values()].map((entry) => ({ ...entry, score: 0.5 }));
+      case 'list':
+        return [...this.entries.values()].slice(0, (request as RequestOf<'list'>).limit);
+      case 'log':
+        return this.log;
+      case 'logPage': {
+        const { afterSeq, limit } = request as RequestOf<'logPage'>;
+        const rest = this.log.filter((change) => change.seq > afterSeq);
+        return { changes: rest.slice(0, limit), hasMore: rest.length > limit };
+      }
+      case 'import': {
+        const result = { applied: 0, superseded: 0, duplicate: 0 };
+        for (const change of (request as RequestOf<'import'>).changes) {
+          const isKnown = this.log.some((known) => known.changeId === change.changeId);
+          if (isKnown) result.duplicate += 1;
+          else result[this.put(parseEntry(change.entry), change.changeId).outcome] += 1;
+        }
+        return result;
+      }
+      case 'status':
+        return {
+          repoEntries: 1,
+          orgEntries: 2,
+          byStatus: { active: 2, superseded: 0, retracted: 0 },
+          byKind: { experiment: 0, decision: 0, insight: 2, note: 0 },
+          changes: 3,
+          entries: 2,
+          lastChangeAt: NOW_MS,
+          replicaId: '00000000-0000-4000-8000-000000000001',
+          clockRegressionMs: 0,
+          storeBytes: 12_345_678,
+          directory: '/home/u/.stackmemory/brain',
+        };
+      default:
+        throw new Error(`the fake brain does not know ${operation}`);
+    }
+  }
+}
+
+export class FakeOutput implements Output {
+  text = '';
+  readonly isTerminal: boolean;
+  readonly columns: number;
+  /** Thrown by writes. */
+  failure: Error | undefined;
+
+  constructor(columns = 0) {
+    this.isTerminal = columns > 0;
+    this.columns = columns;
+  }
+
+  async write(text: string): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+    this.text += text;
+  }
+}
+
+export interface World {
+  brain: FakeBrain;
+  context: Context;
+  stdout: FakeOutput;
+  stderr: FakeOutput;
+  /** Bytes that were taken from stdin. */
+  readBytes: () => number;
+  /** Whether the brain was opened in this process, for every opening. */
+  openings: boolean[];
+}
+
+export interface WorldOptions {
+  env?: Record<string, string>;
+  columns?: number;
+  stdin?: Iterable<Uint8Array> | string;
+  isStdinTerminal?: boolean;
+  brain?: FakeBrain;
+  configAgent?: string;
+  findings?: Finding[];
+  hostStatus?: HostStatus;
+  logFile?: string;
+  signal?: AbortSignal;
+}
+
+export function createWorld(options: WorldOptions = {}): World {
+  const brain = options.brain ?? new FakeBrain();
+  const stdout = new FakeOutput(options.columns);
+  const stderr = new FakeOutput(options.columns);
+  const openings: boolean[] = [];
+  let readBytes = 0;
+  const input = typeof options.stdin === 'string' ? [Buffer.from(options.stdin)] : (options.stdin ?? []);
+  let ids = 0;
+  const context: Context = {
+    env: options.env ?? {},
+    version: '1.2.3',
+    catalogue: CATALOGUE,
+    stdin: {
+      isTerminal: options.isStdinTerminal ?? false,
+      async *chunks() {
+        for (const chunk of input) {
+          readBytes += chunk.length;
+          yield chunk;
+        }
+      },
+    },
+    stdout,
+    stderr,
+    signal: options.signal ?? new AbortController().signal,
+    now: () => NOW_MS,
+    newId: () => `00000000-0000-4000-8000-${String((ids += 1)).padStart(12, '0')}`,
+    locate: async () => ({
+      brainDirectory: '/home/u/.stackmemory/brain',
+      workspaceId: 'w',
+      workspaceSource: 'env',
+      projectId: 'p',
+      projectSource: 'origin',
+      projectDetail: 'github.com/a/b',
+      ...(options.configAgent === undefined ? {} : { configAgent: options.configAgent }),
+    }),
+    connect: async ({ inProcess }) => {
+      openings.push(inProcess);
+      return brain;
+    },
+    host: {
+      status: async () => options.hostStatus ?? { running: false },
+      stop: async () => ({ stopped: false }),
+      logFile: async () => options.logFile ?? '/nowhere/host.log',
+    },
+    inspect: async () => options.findings ?? [],
+  };
+  return { brain, context, stdout, stderr, readBytes: () => readBytes, openings };
+}
+
+export interface Outcome extends World {
+  code: number;
+  out: string;
+  err: string;
+  /** stdout as JSON. */
+  json: () => unknown;
+}
+
+/** Runs `sm` with `argv` in a fake world. */
+export async function sm(argv: readonly string[], options: WorldOptions = {}): Promise<Outcome> {
+  const world = createWorld(options);
+  const code = await main(argv, world.context);
+  return {
+    ...world,
+    code,
+    out: world.stdout.text,
+    err: world.stderr.text,
+    json: () => JSON.parse(world.stdout.text) as unknown,
+  };
+}

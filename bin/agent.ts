@@ -9,7 +9,10 @@ const MARKS: readonly (readonly [agent: string, isMark: (name: string) => boolea
 ];
 
 /** `SM_AGENT`, else the configured agent, else the one whose mark the environment bears, else `human`. */
-export function detectAgent(env: Readonly<Record<string, string | undefined>>, configAgent: string | undefined): string {
+export function detectAgent(
+  env: Readonly<Record<string, string | undefined>>,
+  configAgent: string | undefined,
+): string {
   const named = env['SM_AGENT']?.trim();
   if (named) return named;
   if (configAgent !== undefined && configAgent !== '') return configAgent;

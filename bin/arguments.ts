@@ -127,7 +127,10 @@ function createOptions(flags: readonly Flag[], parsed: Record<string, unknown>, 
     const value = parsed[key];
     if (flag.takesValue) {
       if (value === undefined) continue;
-      values.set(flag.name, [value].flat().map((token) => textOf(token, texts)));
+      values.set(
+        flag.name,
+        [value].flat().map((token) => textOf(token, texts)),
+      );
     } else if (isNegated ? value === false : value === true) {
       switches.add(flag.name);
     }

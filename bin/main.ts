@@ -2,7 +2,7 @@
  * From argv to an exit code: chooses the command, loads only its module, runs it, and turns every failure into one
  * message on stderr and the exit code of lib/core/errors.ts. Nothing is thrown out of here.
  */
-import { SmError, toSmError } from '../lib/core/errors.ts';
+import { type SmError, toSmError } from '../lib/core/errors.ts';
 import { flagOf, parseCall, quoteShort, usageError } from './arguments.ts';
 import { GLOBAL_OPTIONS, type CommandGroup, type Context } from './command.ts';
 import { commandPath, namedGroups, topLevel, visibleCommands } from './catalogue.ts';
@@ -88,7 +88,8 @@ function unknownCommand(group: CommandGroup, name: string, catalogue: readonly C
   const groups = namedGroups(catalogue);
   const known = visibleCommands(group).map((command) => command.name);
   // `sm recall …` is the commonest slip: the group was forgotten.
-  const owner = group.name === '' ? groups.find((each) => each.commands.some((command) => command.name === name)) : undefined;
+  const owner =
+    group.name === '' ? groups.find((each) => each.commands.some((command) => command.name === name)) : undefined;
   const guess =
     owner === undefined
       ? didYouMean(name, group.name === '' ? [...known, ...groups.map((each) => each.name)] : known)

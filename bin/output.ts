@@ -1,6 +1,7 @@
 /**
  * The two streams a command writes to. A write resolves when the text is with the kernel, so a slow reader slows the
  * command and nothing is cut off at exit. A reader that goes away (`| head`) is OutputClosed: an end, not a failure.
+ * A stream is opened when it is first used: opening costs a millisecond, and most commands never touch stderr.
  */
 import { SmError } from '../lib/core/errors.ts';
 import type { Output } from './command.ts';
@@ -10,37 +11,49 @@ export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
 }
 
-export function createStdout(stream: NodeJS.WriteStream): Output {
-  ignoreStreamErrors(stream);
-  return {
-    isTerminal: stream.isTTY === true,
-    columns: stream.isTTY === true ? stream.columns : 0,
-    write: (text) =>
+export function createStdout(open: () => NodeJS.WriteStream): Output {
+  return createOutput(
+    open,
+    (stream, text) =>
       new Promise((resolve, reject) => {
         stream.write(text, (error) => {
           if (error) reject(outputFailure(error));
           else resolve();
         });
       }),
-  };
+  );
 }
 
 /** stderr is talk: where nobody can hear it any more, it is dropped. */
-export function createStderr(stream: NodeJS.WriteStream): Output {
-  ignoreStreamErrors(stream);
-  return {
-    isTerminal: stream.isTTY === true,
-    columns: stream.isTTY === true ? stream.columns : 0,
-    write: (text) =>
+export function createStderr(open: () => NodeJS.WriteStream): Output {
+  return createOutput(
+    open,
+    (stream, text) =>
       new Promise((resolve) => {
         stream.write(text, () => resolve());
       }),
-  };
+  );
 }
 
-/** Each failure reaches the callback of its write; without a listener the same failure would also end the process. */
-function ignoreStreamErrors(stream: NodeJS.WriteStream): void {
-  stream.on('error', () => undefined);
+function createOutput(
+  open: () => NodeJS.WriteStream,
+  write: (stream: NodeJS.WriteStream, text: string) => Promise<void>,
+): Output {
+  let opened: NodeJS.WriteStream | undefined;
+  const stream = () => {
+    // Each failure reaches the callback of its write; without a listener it would also end the process.
+    opened ??= open().on('error', () => undefined);
+    return opened;
+  };
+  return {
+    get isTerminal() {
+      return stream().isTTY === true;
+    },
+    get columns() {
+      return stream().isTTY === true ? stream().columns : 0;
+    },
+    write: (text) => write(stream(), text),
+  };
 }
 
 function outputFailure(cause: NodeJS.ErrnoException): Error {
@@ -49,7 +62,7 @@ function outputFailure(cause: NodeJS.ErrnoException): Error {
   }
   return new SmError({
     code: cause.code === 'ENOSPC' ? 'disk_full' : 'store_failed',
-    message: `The output could not be written: ${cause.message}.`,
+    message: `The output could not be written (${cause.code ?? cause.message}).`,
     hint: 'What the command changed in the brain is kept; only its output is lost.',
     cause,
   });

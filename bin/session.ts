@@ -12,9 +12,9 @@ export async function withBrain<T>(
     brainDirectory: location.brainDirectory,
     inProcess: isInProcess(context, options),
     ...(location.hostIdleMs === undefined ? {} : { hostIdleMs: location.hostIdleMs }),
-    ...(context.stderr.isTerminal
-      ? { onProgress: (message: string) => void context.stderr.write(`${message}\n`) }
-      : {}),
+    onProgress: (message) => {
+      if (context.stderr.isTerminal) void context.stderr.write(`${message}\n`);
+    },
   });
   try {
     return await use(brain, location);

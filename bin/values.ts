@@ -141,7 +141,9 @@ export function sinceOf(options: Options, nowMs: number): number | undefined {
   const age = /^(\d{1,9}) ?([smhdw])$/.exec(text);
   if (age !== null) return Math.max(0, nowMs - Number(age[1]) * (UNIT_MS[age[2] ?? ''] ?? 0));
   if (/^\d{11,15}$/.test(text)) return Number(text);
-  const date = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.exec(text);
+  const date = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.exec(
+    text,
+  );
   if (date !== null && isCalendarDay(Number(date[1]), Number(date[2]), Number(date[3]))) {
     const timeMs = Date.parse(text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T'));
     if (!Number.isNaN(timeMs)) return Math.max(0, timeMs);

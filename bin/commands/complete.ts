@@ -19,7 +19,8 @@ export const command: CommandModule = {
         if (!words.includes(entry.name)) continue;
         const { command: found } = await entry.load();
         for (const option of [...found.options, ...GLOBAL_OPTIONS]) addOption(completed, option);
-        if (entry.name === 'completion') completed.argument('shell', (complete) => SHELLS.forEach((shell) => complete(shell, '')));
+        if (entry.name === 'completion')
+          completed.argument('shell', (complete) => SHELLS.forEach((shell) => complete(shell, '')));
       }
     }
     for (const option of GLOBAL_OPTIONS) addOption(root, option);

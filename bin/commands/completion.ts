@@ -11,8 +11,8 @@ import { didYouMean } from '../suggest.ts';
 export const command: CommandModule = {
   options: [],
   notes:
-    'bash: echo \'source <(sm completion bash)\' >> ~/.bashrc\n' +
-    'zsh:  echo \'source <(sm completion zsh)\' >> ~/.zshrc   (after compinit)\n' +
+    "bash: echo 'source <(sm completion bash)' >> ~/.bashrc\n" +
+    "zsh:  echo 'source <(sm completion zsh)' >> ~/.zshrc   (after compinit)\n" +
     'fish: sm completion fish > ~/.config/fish/completions/sm.fish',
   examples: ['source <(sm completion bash)', 'sm completion zsh > ~/.sm-completion.zsh'],
   async run(context, [name = ''], _options) {
@@ -41,8 +41,14 @@ const BASH_MENDS: readonly (readonly [pattern: RegExp, replacement: string])[] =
     fi
 `,
   ],
-  [/ {4}# Build the command to get completions[\s\S]*?out=\$\(eval "\$requestComp" 2>\/dev\/null\)\n/, `    out=$(sm complete -- "\${words[@]:1:$cword}" 2>/dev/null)\n`],
-  [/COMPREPLY=\( \$\(compgen -W "\$\{completions\[\*\]\}" -- "\$cur"\) \)/, 'COMPREPLY=( $(compgen -W "${completions[*]}" -- "${cur#--*=}") )'],
+  [
+    / {4}# Build the command to get completions[\s\S]*?out=\$\(eval "\$requestComp" 2>\/dev\/null\)\n/,
+    `    out=$(sm complete -- "\${words[@]:1:$cword}" 2>/dev/null)\n`,
+  ],
+  [
+    /COMPREPLY=\( \$\(compgen -W "\$\{completions\[\*\]\}" -- "\$cur"\) \)/,
+    'COMPREPLY=( $(compgen -W "${completions[*]}" -- "${cur#--*=}") )',
+  ],
   [
     /^# Function to handle completions\n/m,
     `# The words up to the cursor, for a bash without the bash-completion package: joins what bash split at "=" and ":"

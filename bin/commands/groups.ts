@@ -5,18 +5,63 @@ const BRAIN: CommandGroup = {
   name: 'brain',
   summary: 'Record what was learned, and find it again',
   commands: [
-    { name: 'record', args: '', summary: 'Write one entry, or many from a file', load: () => import('./brain/record.ts') },
-    { name: 'recall', args: '[...query]', summary: 'Find entries, best first', load: () => import('./brain/recall.ts') },
+    {
+      name: 'record',
+      args: '',
+      summary: 'Write one entry, or many from a file',
+      load: () => import('./brain/record.ts'),
+    },
+    {
+      name: 'recall',
+      args: '[...query]',
+      summary: 'Find entries, best first',
+      load: () => import('./brain/recall.ts'),
+    },
     { name: 'list', args: '', summary: 'The newest entries', load: () => import('./brain/list.ts') },
     { name: 'show', args: '<id>', summary: 'One entry in full', load: () => import('./brain/show.ts') },
     { name: 'edit', args: '<id>', summary: 'Change fields of an entry', load: () => import('./brain/edit.ts') },
-    { name: 'supersede', args: '<old> <new>', summary: 'Mark an entry as replaced by another', load: () => import('./brain/supersede.ts') },
-    { name: 'retract', args: '<id>', summary: 'Withdraw an entry; it stays in the history', load: () => import('./brain/retract.ts') },
-    { name: 'history', args: '<id>', summary: 'Every version of an entry, and why one won', load: () => import('./brain/history.ts') },
-    { name: 'log', args: '', summary: 'What was written lately, change by change', load: () => import('./brain/log.ts') },
-    { name: 'status', args: '', summary: 'Scope, counts and health of the brain', load: () => import('./brain/status.ts') },
-    { name: 'export', args: '', summary: 'All of the brain as JSON lines, or this project as Markdown', load: () => import('./brain/export.ts') },
-    { name: 'import', args: '<file>', summary: 'Merge an export, or plain JSON lines', load: () => import('./brain/import.ts') },
+    {
+      name: 'supersede',
+      args: '<old> <new>',
+      summary: 'Mark an entry as replaced by another',
+      load: () => import('./brain/supersede.ts'),
+    },
+    {
+      name: 'retract',
+      args: '<id>',
+      summary: 'Withdraw an entry; it stays in the history',
+      load: () => import('./brain/retract.ts'),
+    },
+    {
+      name: 'history',
+      args: '<id>',
+      summary: 'Every version of an entry, and why one won',
+      load: () => import('./brain/history.ts'),
+    },
+    {
+      name: 'log',
+      args: '',
+      summary: 'What was written lately, change by change',
+      load: () => import('./brain/log.ts'),
+    },
+    {
+      name: 'status',
+      args: '',
+      summary: 'Scope, counts and health of the brain',
+      load: () => import('./brain/status.ts'),
+    },
+    {
+      name: 'export',
+      args: '',
+      summary: 'All of the brain as JSON lines, or this project as Markdown',
+      load: () => import('./brain/export.ts'),
+    },
+    {
+      name: 'import',
+      args: '<file>',
+      summary: 'Merge an export, or plain JSON lines',
+      load: () => import('./brain/import.ts'),
+    },
   ],
 };
 
@@ -25,7 +70,12 @@ const HOST: CommandGroup = {
   summary: 'The background process that owns the brain',
   commands: [
     { name: 'status', args: '', summary: 'Whether it runs, and how it is', load: () => import('./host/status.ts') },
-    { name: 'stop', args: '', summary: 'End it; the next command starts it again', load: () => import('./host/stop.ts') },
+    {
+      name: 'stop',
+      args: '',
+      summary: 'End it; the next command starts it again',
+      load: () => import('./host/stop.ts'),
+    },
     { name: 'logs', args: '', summary: 'What it wrote to its log', load: () => import('./host/logs.ts') },
   ],
 };
@@ -36,10 +86,21 @@ const TOP_LEVEL: CommandGroup = {
   summary: '',
   commands: [
     { name: 'doctor', args: '', summary: 'Check everything, and say what to do', load: () => import('./doctor.ts') },
-    { name: 'completion', args: '<shell>', summary: 'Print a completion script for bash, zsh or fish', load: () => import('./completion.ts') },
+    {
+      name: 'completion',
+      args: '<shell>',
+      summary: 'Print a completion script for bash, zsh or fish',
+      load: () => import('./completion.ts'),
+    },
     { name: 'help', args: '[...command]', summary: 'Explain a command', load: () => import('./help.ts') },
     { name: 'version', args: '', summary: 'Print the version', load: () => import('./version.ts') },
-    { name: 'complete', args: '[...words]', summary: 'Answer a completion script', isHidden: true, load: () => import('./complete.ts') },
+    {
+      name: 'complete',
+      args: '[...words]',
+      summary: 'Answer a completion script',
+      isHidden: true,
+      load: () => import('./complete.ts'),
+    },
   ],
 };
 

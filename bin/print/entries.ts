@@ -95,8 +95,16 @@ export function renderCard(view: View, entry: Entry): string {
     ['workspace', entry.workspaceId],
   ];
   const card = wrap(view, escapeLine(entry.title), view.width).map((line) => view.paint('bold', line));
-  card.push(...renderFields(view, fields.filter(([, value]) => value !== '')));
-  for (const [name, text] of [['Summary', entry.summary], ['Conclusion', entry.conclusion]] as const) {
+  card.push(
+    ...renderFields(
+      view,
+      fields.filter(([, value]) => value !== ''),
+    ),
+  );
+  for (const [name, text] of [
+    ['Summary', entry.summary],
+    ['Conclusion', entry.conclusion],
+  ] as const) {
     if (text === '') continue;
     card.push('', view.paint('bold', name), ...wrap(view, escapeText(text), view.width - 2).map((line) => `  ${line}`));
   }
@@ -129,7 +137,10 @@ export function renderLog(view: View, changes: readonly LoggedChange[]): string 
   const idWidth = idCharacters(changes.map((change) => change.entry.entryId));
   return lines(
     changes.map(({ seq, receivedAt, outcome, entry }) => {
-      const state = [outcome === 'applied' ? '' : `[${outcome}] `, entry.status === 'active' ? '' : `[${entry.status}] `];
+      const state = [
+        outcome === 'applied' ? '' : `[${outcome}] `,
+        entry.status === 'active' ? '' : `[${entry.status}] `,
+      ];
       const text = `${showTime(view, receivedAt)}, ${entry.agent}: ${state.join('')}${entry.title}`;
       const head = `${String(seq).padStart(6)}  ${entry.entryId.slice(0, idWidth)}`;
       return `${view.paint('dim', head)}  ${truncate(view, escapeLine(text), Math.max(4, view.width - head.length - 2))}`;
@@ -142,12 +153,17 @@ function idCharacters(ids: readonly string[]): number {
   const sorted = [...new Set(ids)].toSorted();
   let characters = ID_CHARACTERS_MIN;
   for (const [index, id] of sorted.entries()) {
-    const next = sorted[index + 1];
-    while (next !== undefined && characters < id.length && id.slice(0, characters) === next.slice(0, characters)) {
-      characters += 1;
-    }
+    const shared = sharedCharacters(id, sorted[index + 1] ?? '');
+    characters = Math.max(characters, Math.min(id.length, shared + 1));
   }
   return characters;
+}
+
+/** How many characters two ids have in common at their beginning. */
+function sharedCharacters(a: string, b: string): number {
+  let shared = 0;
+  while (shared < a.length && a[shared] === b[shared]) shared += 1;
+  return shared;
 }
 
 function lines(all: readonly string[]): string {

@@ -19,7 +19,14 @@ import type {
   SupersedeRequest,
 } from './contract.ts';
 import { findEntry } from './references.ts';
-import { findEarlierRun, type Version, type WriteContext, writeVersions } from './writer.ts';
+import {
+  currentEntries,
+  entryIdsOf,
+  findEarlierRun,
+  type Version,
+  type WriteContext,
+  writeVersions,
+} from './writer.ts';
 
 /** Records drafts as new entries; with `supersedes`, in the same transaction, retires the entry it replaces. */
 export async function record(transaction: Database, context: WriteContext, request: RecordRequest): Promise<Entry[]> {
@@ -28,22 +35,22 @@ export async function record(transaction: Database, context: WriteContext, reque
   if (request.supersedes !== undefined && drafts.length !== 1) {
     throw new SmError({ code: 'bad_request', message: 'supersedes: goes with exactly one new entry.' });
   }
-  const earlier = await findEarlierRun(transaction, request.requestId, drafts.length);
-  if (earlier.length > 0)
-    return currentEntries(
-      transaction,
-      earlier.map(({ entry }) => entry.entryId),
-    );
+  // Other requests find out by appending whether they have been here before; this one would be refused by then.
+  if (request.supersedes !== undefined) {
+    const earlier = await findEarlierRun(transaction, request.requestId, drafts.length);
+    if (earlier.length > 0) return currentEntries(transaction, entryIdsOf(earlier));
+  }
   const nowMs = context.nowMs();
   const contents = drafts.map((draft) =>
     draftToContent(draft, { ...request.scope, agent: request.agent, entryId: context.createEntryId(nowMs), nowMs }),
   );
-  const isRepetition = await refuseTakenIds(transaction, contents);
-  if (isRepetition)
+  const hasChosenIds = drafts.some(({ entryId }) => entryId !== undefined);
+  if (hasChosenIds && (await isRepetition(transaction, contents))) {
     return currentEntries(
       transaction,
       contents.map(({ entryId }) => entryId),
     );
+  }
   const versions: Version[] = contents.map((content) => ({ content }));
   if (request.supersedes !== undefined) {
     const old = await findEntry(transaction, {
@@ -150,10 +157,10 @@ function supersededVersion(old: EntryWithHash, replacementId: string): Version {
 }
 
 /**
- * Refuses an id that another entry has.
- * @returns true where every entry is there already with the very same content: recording it again is no error
+ * Whether every entry is there already with the very same content: recording it again is no error.
+ * @throws SmError `exists` where another entry has one of the ids
  */
-async function refuseTakenIds(transaction: Database, contents: EntryContent[]): Promise<boolean> {
+async function isRepetition(transaction: Database, contents: EntryContent[]): Promise<boolean> {
   const ids = contents.map(({ entryId }) => entryId);
   if (new Set(ids).size < ids.length) {
     throw new SmError({ code: 'bad_request', message: 'entryId: two of the new entries have the same id.' });
@@ -177,11 +184,6 @@ async function refuseTakenIds(transaction: Database, contents: EntryContent[]): 
 function isSameRecord(known: Entry, content: EntryContent): boolean {
   const comparable = { ...withoutStamp(known), createdAt: content.createdAt };
   return canonicalContent(comparable) === canonicalContent(content);
-}
-
-async function currentEntries(transaction: Database, ids: string[]): Promise<Entry[]> {
-  const current = await readEntries(transaction, ids);
-  return ids.flatMap((id) => current.get(id)?.entry ?? []);
 }
 
 function withoutStamp({ updatedAt: _, ...content }: Entry): EntryContent {

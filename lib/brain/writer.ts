@@ -8,8 +8,7 @@ import type { Entry, EntryContent } from '../core/entry.ts';
 import { type NewChange, appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { sha256Hex } from '../store/hash.ts';
-import { raiseClockHighWater } from '../store/meta.ts';
-import { type ChangeRecord, type EntryWithHash, readChangesById } from '../store/read.ts';
+import { type ChangeRecord, type EntryWithHash, readChangesById, readEntries } from '../store/read.ts';
 
 /** What the outside world gives a write. Injected, so that tests hold the clock and the dice. */
 export interface WriteContext {
@@ -42,7 +41,10 @@ export async function findEarlierRun(database: Database, requestId: string, chan
   );
 }
 
-/** Stamps and appends `versions` in order. @returns the entries as written */
+/**
+ * Stamps and appends `versions` in order; a request that has been here before appends nothing.
+ * @returns the entries as they are after the request
+ */
 export async function writeVersions(
   transaction: Database,
   context: WriteContext,
@@ -61,7 +63,18 @@ export async function writeVersions(
       entry: { ...content, updatedAt },
     };
   });
-  await appendChanges(transaction, changes);
-  await raiseClockHighWater(transaction, Math.max(...changes.map(({ entry }) => entry.updatedAt)));
-  return changes.map(({ entry }) => entry);
+  const outcomes = await appendChanges(transaction, changes);
+  // A version stamped just now always wins, unless the log has its change already.
+  if (changes.every(({ changeId }) => outcomes.get(changeId) === 'applied')) return changes.map(({ entry }) => entry);
+  return currentEntries(transaction, entryIdsOf(await findEarlierRun(transaction, requestId, versions.length)));
+}
+
+export function entryIdsOf(changes: ChangeRecord[]): string[] {
+  return changes.map(({ entry }) => entry.entryId);
+}
+
+/** What the entries with these ids are now, in the order of the ids. */
+export async function currentEntries(database: Database, ids: string[]): Promise<Entry[]> {
+  const current = await readEntries(database, ids);
+  return ids.flatMap((id) => current.get(id)?.entry ?? []);
 }

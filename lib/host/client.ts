@@ -7,15 +7,13 @@ import type { AnswerOf, Brain, OperationName, RequestOf } from '../brain/contrac
 import { SmError } from '../core/errors.ts';
 import { compareVersions } from '../core/version.ts';
 import { ConnectionLost, HostConnection, SILENCE_MS_MAX } from './connection.ts';
-import { ensurePrivateDirectory, placesOf, readHostInfo } from './places.ts';
+import { brainClosed, isDatabaseRestart, repeatWhileLost } from './repetition.ts';
+import { ensurePrivateDirectory, type HostInfo, placesOf, readHostInfo } from './places.ts';
 
 /** How long finding, starting or replacing a host may take. Creation and crash recovery happen after it. */
-const CONNECT_DEADLINE_MS = 60_000;
+const CONNECT_DEADLINE_MS = 120_000;
 const CONNECT_POLL_MS_MIN = 4;
 const CONNECT_POLL_MS_MAX = 64;
-/** A request whose connection or database went away under it is asked again so often. */
-const REPETITIONS_MAX = 8;
-const REPETITION_DELAY_MS = 50;
 
 export interface ConnectOptions {
   brainDirectory: string;
@@ -34,7 +32,7 @@ export interface ConnectOptions {
 export async function connectBrain(options: ConnectOptions): Promise<Brain> {
   if (options.inProcess) {
     const { openOwnedBrain } = await import('./owned-brain.ts');
-    return openOwnedBrain({ brainDirectory: options.brainDirectory, lockWaitMs: 10_000 });
+    return openOwnedBrain({ brainDirectory: options.brainDirectory });
   }
   const brain = new HostedBrain(options);
   await brain.connect();
@@ -44,34 +42,48 @@ export async function connectBrain(options: ConnectOptions): Promise<Brain> {
 class HostedBrain implements Brain {
   readonly #options: ConnectOptions;
   #connection: Promise<HostConnection> | undefined;
+  #isClosed = false;
 
   constructor(options: ConnectOptions) {
     this.#options = options;
   }
 
-  async connect(): Promise<HostConnection> {
+  connect(): Promise<HostConnection> {
+    if (this.#isClosed) return Promise.reject(brainClosed());
     this.#connection ??= reachHost(this.#options);
     return this.#connection;
   }
 
   async run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
-    for (let repetition = 0; ; repetition += 1) {
-      const connecting = this.connect();
-      try {
-        const connection = await connecting;
-        return (await connection.ask({ type: 'run', operation, request })) as AnswerOf<O>;
-      } catch (error) {
-        if (this.#connection === connecting || !isDatabaseRestart(error)) this.#connection = undefined;
-        if (!isLost(error) || repetition >= REPETITIONS_MAX) throw explainLoss(error);
-        await delay(REPETITION_DELAY_MS * repetition);
-      }
+    try {
+      return await repeatWhileLost(() => this.#ask(operation, request), isLost);
+    } catch (error) {
+      throw explainLoss(error);
     }
   }
 
   async close(): Promise<void> {
-    const connection = await this.#connection?.catch(() => undefined);
+    this.#isClosed = true;
+    const connecting = this.#connection;
     this.#connection = undefined;
+    const connection = await connecting?.catch(() => undefined);
     connection?.close();
+  }
+
+  async #ask<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
+    const connecting = this.connect();
+    try {
+      const connection = await connecting;
+      return (await connection.ask({ type: 'run', operation, request })) as AnswerOf<O>;
+    } catch (error) {
+      await this.#dropIfBroken(connecting);
+      throw error;
+    }
+  }
+
+  async #dropIfBroken(connecting: Promise<HostConnection>): Promise<void> {
+    const connection = await connecting.catch(() => undefined);
+    if (this.#connection === connecting && connection?.isOpen !== true) this.#connection = undefined;
   }
 }
 
@@ -83,22 +95,15 @@ async function reachHost(options: ConnectOptions): Promise<HostConnection> {
   let starter: typeof import('./start.ts') | undefined;
   while (performance.now() < deadline) {
     const info = readHostInfo(places);
-    const opened = info && (await openPatiently(info, options));
-    if (opened) {
-      const { connection, greeting } = opened;
-      const isOlder = compareVersions(greeting.version, options.clientVersion) < 0;
-      if (greeting.type === 'welcome' && !isOlder) return connection;
-      if (greeting.type === 'refused' && greeting.reason === 'wire' && !isOlder) {
-        connection.close();
-        throw upgradeNeeded(greeting.version, options.clientVersion);
-      }
-      options.onProgress?.(`Replacing the brain host of version ${greeting.version} …`);
-      if (isOlder) await connection.handOver().catch(ignoreLoss);
-      connection.close();
+    const reached = info === undefined ? 'nobody' : await dial(info, options);
+    if (typeof reached === 'object') return reached;
+    if (reached === 'busy') {
+      await delay(pollMs);
+      continue;
     }
     ensurePrivateDirectory(options.brainDirectory);
     starter ??= await import('./start.ts');
-    const hasStarted = await starter.startHostOnce(places, options);
+    const hasStarted = await starter.startHostOnce(places, info, options);
     if (hasStarted) continue;
     await delay(pollMs);
     pollMs = Math.min(pollMs * 2, CONNECT_POLL_MS_MAX);
@@ -110,25 +115,35 @@ async function reachHost(options: ConnectOptions): Promise<HostConnection> {
   });
 }
 
-/** A host that is just ending may drop a connection; that is no failure, the caller looks again. */
-async function openPatiently(
-  info: NonNullable<ReturnType<typeof readHostInfo>>,
-  options: ConnectOptions,
-): ReturnType<typeof HostConnection.open> {
+/**
+ * Tries the address that a host has left.
+ * @returns the connection; `nobody` where no host is there any more, or one has just made room; `busy` where one may be
+ */
+async function dial(info: HostInfo, options: ConnectOptions): Promise<HostConnection | 'nobody' | 'busy'> {
   try {
-    return await HostConnection.open(info, options.clientVersion, options.silenceMsMax ?? SILENCE_MS_MAX);
+    const opened = await HostConnection.open(info, options.clientVersion, options.silenceMsMax ?? SILENCE_MS_MAX);
+    if (opened === undefined) return 'nobody';
+    const { connection, greeting } = opened;
+    const isOlder = compareVersions(greeting.version, options.clientVersion) < 0;
+    if (greeting.type === 'welcome' && !isOlder) return connection;
+    if (isOlder) {
+      options.onProgress?.(`Replacing the brain host of version ${greeting.version} …`);
+      await connection.handOver();
+      return 'nobody';
+    }
+    connection.close();
+    // Another secret than the file's: the file was replaced between reading it and saying hello.
+    if (greeting.type === 'refused' && greeting.reason === 'wire')
+      throw upgradeNeeded(greeting.version, options.clientVersion);
+    return 'busy';
   } catch (error) {
-    if (error instanceof ConnectionLost) return undefined;
+    if (error instanceof ConnectionLost) return 'busy';
     throw error;
   }
 }
 
 function isLost(error: unknown): boolean {
   return error instanceof ConnectionLost || isDatabaseRestart(error);
-}
-
-function isDatabaseRestart(error: unknown): boolean {
-  return error instanceof SmError && error.code === 'store_restarted';
 }
 
 function explainLoss(error: unknown): unknown {
@@ -139,10 +154,6 @@ function explainLoss(error: unknown): unknown {
     hint: 'Whether the last write took effect is not known; repeating the command is safe. "sm host logs" tells more.',
     cause: error,
   });
-}
-
-function ignoreLoss(error: unknown): void {
-  if (!(error instanceof ConnectionLost)) throw error;
 }
 
 function upgradeNeeded(hostVersion: string, clientVersion: string): SmError {

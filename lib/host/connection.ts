@@ -4,6 +4,7 @@
  */
 import net from 'node:net';
 import { errorFromJson, SmError } from '../core/errors.ts';
+import { brainClosed } from './repetition.ts';
 import { type ClientMessage, encodeFrame, FrameReader, type HostMessage, WIRE_VERSION } from './frames.ts';
 import type { HostInfo } from './places.ts';
 
@@ -32,8 +33,11 @@ export class HostConnection {
   readonly #pending = new Map<number, Pending>();
   readonly #reader = new FrameReader();
   #greeting: Pending | undefined;
+  #farewell: Pending | undefined;
   #nextId = 1;
   #silence: NodeJS.Timeout | undefined;
+  /** Why this connection is of no use any more. */
+  #end: Error | undefined;
 
   private constructor(socket: net.Socket, silenceMsMax: number) {
     this.#socket = socket;
@@ -46,7 +50,7 @@ export class HostConnection {
   /**
    * Connects and says hello.
    * @returns undefined where nobody listens at that address any more
-   * @throws SmError `host_unresponsive`, `no_permission`; ConnectionLost
+   * @throws SmError `host_unresponsive`; ConnectionLost
    */
   static async open(
     info: HostInfo,
@@ -58,7 +62,6 @@ export class HostConnection {
     try {
       const greeting = await new Promise<Greeting>((resolve, reject) => {
         connection.#greeting = { resolve: resolve as Pending['resolve'], reject };
-        connection.#awaitSign();
         connection.#write({ type: 'hello', secret: info.secret, version, wire: WIRE_VERSION });
       });
       return { connection, greeting };
@@ -69,38 +72,52 @@ export class HostConnection {
     }
   }
 
+  /** Whether a request would reach the host, as far as is known here. */
+  get isOpen(): boolean {
+    return this.#end === undefined;
+  }
+
   /** Asks and waits for the answer. @throws SmError the host's own, or `host_unresponsive`; ConnectionLost */
   ask(request: Request): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) {
+        reject(this.#end);
+        return;
+      }
       const id = this.#nextId++;
+      const frame = encodeFrame({ ...request, id });
       this.#pending.set(id, { resolve, reject });
+      this.#socket.write(frame);
       this.#awaitSign();
-      this.#write({ ...request, id });
     });
   }
 
-  /** Asks an older host to make room, and waits until it has let go of the connection. */
+  /** Asks an older host to make room, and waits until it has let go of the brain. @throws SmError `host_unresponsive` */
   async handOver(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#socket.once('close', () => resolve()));
-    this.#awaitSign();
-    this.#write({ type: 'handover' });
-    await closed;
+    if (this.#end !== undefined) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#farewell = {
+        resolve: () => resolve(),
+        reject: (error) => (error instanceof ConnectionLost ? resolve() : reject(error)),
+      };
+      this.#write({ type: 'handover' });
+    });
   }
 
+  /** Lets go. Requests that are under way fail: whether they took effect is not known. */
   close(): void {
-    clearTimeout(this.#silence);
-    this.#socket.removeAllListeners('close');
-    this.#socket.destroy();
+    this.#fail(brainClosed());
   }
 
   #read(chunk: Buffer): void {
+    clearTimeout(this.#silence);
+    this.#silence = undefined;
     try {
       for (const message of this.#reader.push(chunk)) this.#receive(message as HostMessage);
     } catch (error) {
-      this.#fail(error as Error);
+      this.#fail(notAHost(error));
     }
-    if (this.#pending.size === 0) clearTimeout(this.#silence);
-    else this.#awaitSign();
+    this.#awaitSign();
   }
 
   #receive(message: HostMessage): void {
@@ -123,10 +140,16 @@ export class HostConnection {
 
   #write(message: ClientMessage): void {
     this.#socket.write(encodeFrame(message));
+    this.#awaitSign();
   }
 
+  get #waiting(): Pending[] {
+    return [...this.#pending.values(), this.#greeting, this.#farewell].filter((each) => each !== undefined);
+  }
+
+  /** Where an answer is owed, the clock of silence runs; only a sign of the host, not another request, sets it back. */
   #awaitSign(): void {
-    clearTimeout(this.#silence);
+    if (this.#silence !== undefined || this.#end !== undefined || this.#waiting.length === 0) return;
     this.#silence = setTimeout(() => {
       this.#fail(
         new SmError({
@@ -140,9 +163,11 @@ export class HostConnection {
 
   #fail(error: Error): void {
     clearTimeout(this.#silence);
-    const waiting = [...this.#pending.values(), ...(this.#greeting === undefined ? [] : [this.#greeting])];
+    this.#end ??= error;
+    const waiting = this.#waiting;
     this.#pending.clear();
     this.#greeting = undefined;
+    this.#farewell = undefined;
     this.#socket.destroy();
     for (const pending of waiting) pending.reject(error);
   }
@@ -152,4 +177,13 @@ export class HostConnection {
     this.#pending.delete(id);
     return pending;
   }
+}
+
+function notAHost(cause: unknown): SmError {
+  return new SmError({
+    code: 'host_failed',
+    message: 'What answers at the address of the brain host does not speak its language.',
+    hint: 'End it and run the command again; "sm doctor" tells more.',
+    cause,
+  });
 }

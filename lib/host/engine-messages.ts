@@ -15,5 +15,7 @@ export type WorkerMessage =
   | { type: 'failed'; error: SmErrorJson }
   | { type: 'work'; work: OperationName | 'upkeep' | null }
   | { type: 'answer'; id: number; answer: unknown }
-  | { type: 'error'; id: number; error: SmErrorJson; isPoisoned: boolean }
+  | { type: 'error'; id: number; error: SmErrorJson }
+  /** The database can no longer be trusted; what it was asked and has not answered is to be asked of another. */
+  | { type: 'poisoned'; reason: string }
   | { type: 'closed' };

@@ -10,7 +10,9 @@ import { assetPath } from '../store/assets.ts';
 import type { WorkerMessage, WorkerParameters } from './engine-messages.ts';
 
 /** How long one operation may take once it has begun, in milliseconds. */
-const DEADLINE_MS: Record<OperationName | 'upkeep', number> = {
+export type Deadlines = Record<OperationName | 'upkeep', number>;
+
+const DEADLINES_MS: Deadlines = {
   record: 30_000,
   edit: 30_000,
   supersede: 30_000,
@@ -30,9 +32,13 @@ const DEADLINE_MS: Record<OperationName | 'upkeep', number> = {
 /** Opening includes crash recovery, which replays at most 64 MB of WAL, and creation. */
 const OPEN_DEADLINE_MS = 120_000;
 const CLOSE_DEADLINE_MS = 20_000;
+/** A thread ends within milliseconds, unless the system itself does not come back from reading or writing a file. */
+const TERMINATION_DEADLINE_MS = 10_000;
 const WATCH_INTERVAL_MS = 500;
 
 interface PendingRequest {
+  operation: OperationName;
+  sinceMs: number;
   resolve: (answer: unknown) => void;
   reject: (error: SmError) => void;
 }
@@ -40,6 +46,9 @@ interface PendingRequest {
 export interface EngineOptions {
   brainDirectory: string;
   pulse?: Int32Array;
+  /** The worker's program; by default the one that is shipped. */
+  workerFile?: string;
+  deadlinesMs?: Partial<Deadlines>;
   /** Told of openings, restarts and failures, for a log. */
   onEvent?: (message: string) => void;
 }
@@ -53,7 +62,8 @@ export class BrainEngine implements Brain {
   /** The worker that is open and trusted; what an earlier one still says is not listened to. */
   #current: Worker | undefined;
   #nextId = 1;
-  #work: { name: OperationName | 'upkeep'; sinceMs: number } | undefined;
+  /** What the worker says it is at, and since when. */
+  #work: { name: OperationName | 'upkeep' | null; sinceMs: number } = { name: null, sinceMs: 0 };
   #watch: NodeJS.Timeout | undefined;
   #isClosed = false;
   /** The end of the worker before: two at once on one directory would corrupt it. */
@@ -69,10 +79,12 @@ export class BrainEngine implements Brain {
   }
 
   async run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
-    const worker = await this.#ensureWorker();
+    let worker = await this.#ensureWorker();
+    // It may have been replaced between its promise and now; whatever it is told then is lost.
+    while (worker !== this.#current) worker = await this.#ensureWorker();
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
-      this.#pending.set(id, { resolve: resolve as PendingRequest['resolve'], reject });
+      this.#pending.set(id, { operation, sinceMs: performance.now(), resolve: resolve as (answer: unknown) => void, reject });
       worker.postMessage({ type: 'run', id, operation, request });
     });
   }
@@ -82,15 +94,9 @@ export class BrainEngine implements Brain {
     this.#isClosed = true;
     clearInterval(this.#watch);
     const worker = await this.#worker?.catch(() => undefined);
-    if (worker === undefined) return;
-    const closed = new Promise<void>((resolve) => {
-      worker.on('message', (message: WorkerMessage) => message.type === 'closed' && resolve());
-      worker.on('exit', () => resolve());
-      setTimeout(resolve, CLOSE_DEADLINE_MS).unref();
-    });
-    worker.postMessage({ type: 'close' });
-    await closed;
-    await worker.terminate();
+    if (worker !== undefined) await closeWorker(worker);
+    await this.#ensurePreviousEnd();
+    this.#failPending('was closed');
   }
 
   #ensureWorker(): Promise<Worker> {
@@ -103,12 +109,13 @@ export class BrainEngine implements Brain {
   }
 
   async #startWorker(): Promise<Worker> {
-    await this.#previousEnd;
+    await this.#ensurePreviousEnd();
+    this.#work = { name: null, sinceMs: performance.now() };
     const workerData: WorkerParameters = {
       brainDirectory: this.#options.brainDirectory,
       ...(this.#options.pulse === undefined ? {} : { pulse: this.#options.pulse }),
     };
-    const worker = new Worker(assetPath('worker.js'), { workerData, name: 'brain' });
+    const worker = new Worker(this.#options.workerFile ?? assetPath('worker.js'), { workerData, name: 'brain' });
     const started = performance.now();
     // Listeners are added once and never removed: without any the worker's port would be stopped for good.
     let isOpen = false;
@@ -127,7 +134,7 @@ export class BrainEngine implements Brain {
       await opening;
     } catch (error) {
       this.#previousEnd = worker.terminate();
-      await this.#previousEnd;
+      await this.#ensurePreviousEnd();
       this.#options.onEvent?.(`opening failed: ${(error as Error).message}`);
       throw error;
     }
@@ -142,14 +149,16 @@ export class BrainEngine implements Brain {
     if (this.#current !== worker) return;
     switch (message.type) {
       case 'work':
-        this.#work = message.work === null ? undefined : { name: message.work, sinceMs: performance.now() };
+        this.#work = { name: message.work, sinceMs: performance.now() };
         return;
       case 'answer':
         this.#take(message.id)?.resolve(message.answer);
         return;
       case 'error':
         this.#take(message.id)?.reject(errorFromJson(message.error));
-        if (message.isPoisoned) this.#replace(worker, `can no longer be trusted: ${message.error.message}`);
+        return;
+      case 'poisoned':
+        this.#replace(worker, `can no longer be trusted: ${message.reason}`);
         return;
       case 'open':
       case 'failed':
@@ -158,11 +167,15 @@ export class BrainEngine implements Brain {
     }
   }
 
+  /** A worker that says it does nothing is expected to begin the oldest request, and measured by that one's deadline. */
   #checkDeadline(worker: Worker): void {
-    if (this.#work === undefined) return;
-    const deadlineMs = DEADLINE_MS[this.#work.name];
-    if (performance.now() - this.#work.sinceMs <= deadlineMs) return;
-    this.#replace(worker, `did not finish "${this.#work.name}" within ${deadlineMs / 1000} s`);
+    const [oldest] = this.#pending.values();
+    const name = this.#work.name ?? oldest?.operation;
+    if (name === undefined) return;
+    const sinceMs = this.#work.name === null ? Math.max(this.#work.sinceMs, oldest?.sinceMs ?? 0) : this.#work.sinceMs;
+    const deadlineMs = this.#options.deadlinesMs?.[name] ?? DEADLINES_MS[name];
+    if (performance.now() - sinceMs <= deadlineMs) return;
+    this.#replace(worker, `did not finish "${name}" within ${deadlineMs / 1000} s`);
   }
 
   /** Ends a worker and fails what it was asked. The next request starts another, which recovers from the WAL. */
@@ -170,17 +183,30 @@ export class BrainEngine implements Brain {
     if (this.#isClosed || this.#current !== worker) return;
     this.#current = undefined;
     this.#worker = undefined;
-    this.#work = undefined;
     clearInterval(this.#watch);
     this.#watch = undefined;
     this.restarts += 1;
     this.#options.onEvent?.(`the database ${reason}; it will be opened anew`);
     this.#previousEnd = worker.terminate();
-    const waiting = [...this.#pending.values()];
+    this.#failPending(reason);
+  }
+
+  #failPending(reason: string): void {
+    for (const request of this.#pending.values()) request.reject(restarted(`The brain's database ${reason}.`));
     this.#pending.clear();
-    void this.#previousEnd.finally(() => {
-      for (const request of waiting) request.reject(restarted(`The brain's database ${reason}.`));
+  }
+
+  /** @throws SmError where the thread before does not end: another beside it would corrupt the brain */
+  async #ensurePreviousEnd(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(notOpened('is still held by a thread that does not end')), TERMINATION_DEADLINE_MS);
     });
+    try {
+      await Promise.race([this.#previousEnd, tooLong]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #take(id: number): PendingRequest | undefined {
@@ -188,6 +214,20 @@ export class BrainEngine implements Brain {
     this.#pending.delete(id);
     return request;
   }
+}
+
+/** Has the worker shut the database down cleanly, and ends it. */
+async function closeWorker(worker: Worker): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const closed = new Promise<void>((resolve) => {
+    worker.on('message', (message: WorkerMessage) => message.type === 'closed' && resolve());
+    worker.on('exit', () => resolve());
+    timer = setTimeout(resolve, CLOSE_DEADLINE_MS);
+  });
+  worker.postMessage({ type: 'close' });
+  await closed;
+  clearTimeout(timer);
+  await worker.terminate();
 }
 
 function restarted(message: string): SmError {

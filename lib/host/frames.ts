@@ -10,6 +10,8 @@ import { SmError, type SmErrorJson } from '../core/errors.ts';
 /** Raised when a host and a client of different numbers could misunderstand each other. */
 export const WIRE_VERSION = 1;
 export const FRAME_BYTES_MAX = 32 * 1024 * 1024;
+/** Who has not shown the secret yet may make a host hold no more than this. */
+export const HELLO_BYTES_MAX = 4 * 1024;
 const HEADER_BYTES = 4;
 
 export type ClientMessage =
@@ -44,26 +46,37 @@ export function encodeFrame(message: ClientMessage | HostMessage): Buffer {
   return frame;
 }
 
+/** What a peer sent, so far known only to be a message of some kind. */
+export interface PeerMessage {
+  type: string;
+}
+
 /** Cuts a stream of bytes into messages. One for each connection. */
 export class FrameReader {
+  frameBytesMax: number;
   #chunks: Buffer[] = [];
   #bufferedBytes = 0;
   #neededBytes = HEADER_BYTES;
   #isInBody = false;
 
+  /** @param frameBytesMax what one frame may hold; may be raised later, once the peer is known */
+  constructor(frameBytesMax: number = FRAME_BYTES_MAX) {
+    this.frameBytesMax = frameBytesMax;
+  }
+
   /** @returns the messages that `chunk` completed. @throws Error where the peer does not speak this protocol */
-  push(chunk: Buffer): unknown[] {
+  push(chunk: Buffer): PeerMessage[] {
     this.#chunks.push(chunk);
     this.#bufferedBytes += chunk.length;
-    const messages: unknown[] = [];
+    const messages: PeerMessage[] = [];
     while (this.#bufferedBytes >= this.#neededBytes) {
       const bytes = this.#take(this.#neededBytes);
       if (this.#isInBody) {
-        messages.push(superjson.parse(bytes.toString('utf8')));
+        messages.push(parseMessage(bytes));
         this.#neededBytes = HEADER_BYTES;
       } else {
         this.#neededBytes = bytes.readUInt32BE(0);
-        if (this.#neededBytes > FRAME_BYTES_MAX) throw new Error(`frame of ${this.#neededBytes} bytes`);
+        if (this.#neededBytes > this.frameBytesMax) throw new Error(`frame of ${this.#neededBytes} bytes`);
       }
       this.#isInBody = !this.#isInBody;
     }
@@ -78,4 +91,10 @@ export class FrameReader {
     this.#bufferedBytes = rest.length;
     return all.subarray(0, bytes);
   }
+}
+
+function parseMessage(bytes: Buffer): PeerMessage {
+  const message = superjson.parse<Partial<PeerMessage> | null>(bytes.toString('utf8'));
+  if (typeof message?.type === 'string') return message as PeerMessage;
+  throw new Error('a frame without a message');
 }

@@ -9,8 +9,8 @@ import { explainFileError } from '../store/file-errors.ts';
 /** Who holds a lock, for messages only; it decides nothing. */
 export interface LockHolder {
   pid: number;
-  /** `host`, or `process` for a brain that is opened in-process. */
-  kind: string;
+  /** The host, a process that has the brain open itself, or one that is starting a host. */
+  kind: 'host' | 'process' | 'starter';
 }
 
 export interface HeldLock {

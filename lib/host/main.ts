@@ -5,17 +5,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { toSmError } from '../core/errors.ts';
+import { SmError, toSmError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
 import { BrainEngine } from './engine.ts';
 import { HOST_READY_DESCRIPTOR, type HostStartReport } from './host-process.ts';
 import { createLog } from './log-file.ts';
-import { takeBrainLock } from './owned-brain.ts';
-import { createSocketPath, placesOf, writeHostInfo } from './places.ts';
+import { type LockPatience, takeBrainLock } from './owned-brain.ts';
+import { type LockHolder, readLockHolder } from './lock.ts';
+import { createSocketPath, type HostInfo, placesOf, readHostInfo, writeHostInfo } from './places.ts';
 import { HostServer } from './server.ts';
 
-/** The host before may still be closing its database when its successor starts. */
-const LOCK_WAIT_MS = 15_000;
+/** The host before may still be finishing and closing when its successor starts. */
+const LOCK_PATIENCE_MS: LockPatience = { host: 60_000, process: 10_000, starter: 0 };
 const TICK_INTERVAL_MS = 1_000;
 const DRAIN_MAX_MS = 30_000;
 const DRAIN_POLL_MS = 10;
@@ -37,12 +38,13 @@ try {
   await serve();
 } catch (error) {
   log(`did not start: ${(error as Error).message}`);
-  report({ error: toSmError(error).toJSON() });
-  process.exitCode = toSmError(error).exitCode;
+  const isNeedless = error instanceof SmError && error.code === 'store_locked' && isServed(readLockHolder(places.lockFile));
+  report(isNeedless ? { listening: true } : { error: toSmError(error).toJSON() });
+  process.exit(isNeedless ? 0 : toSmError(error).exitCode); // A socket that is open already must not keep it alive.
 }
 
 async function serve(): Promise<void> {
-  const lock = await takeBrainLock(brainDirectory, 'host', LOCK_WAIT_MS);
+  const lock = await takeBrainLock(brainDirectory, 'host', LOCK_PATIENCE_MS, isServed);
   process.chdir(brainDirectory); // Hold no other directory, so that it can be unmounted or removed.
   const pulse = new Int32Array(new SharedArrayBuffer(4));
   const engine = new BrainEngine({ brainDirectory, pulse, onEvent: log });
@@ -89,7 +91,8 @@ async function serve(): Promise<void> {
   process.on('SIGINT', () => void stop('SIGINT'));
   if (process.platform !== 'win32') fs.rmSync(socket, { force: true }); // Ours to remove: we hold the lock.
   await server.listen(socket);
-  writeHostInfo(places, { pid: process.pid, version, socket, secret, startedAt });
+  const info: HostInfo = { pid: process.pid, version, socket, secret, startedAt };
+  writeHostInfo(places, info);
   log(`listening, version ${version}`);
   setInterval(() => {
     Atomics.add(pulse, 0, 1);
@@ -97,6 +100,7 @@ async function serve(): Promise<void> {
       log('ending: the brain directory is gone');
       process.exit(0);
     }
+    if (stopping === undefined) stayReachable(info, (reason) => void stop(reason));
     if (server.connectionCount === 0 && performance.now() - server.lastActiveMs >= Number(idleMs)) void stop('idle');
   }, TICK_INTERVAL_MS);
   report({ listening: true });
@@ -104,6 +108,24 @@ async function serve(): Promise<void> {
     await engine.open();
   } catch (error) {
     await stop(`the brain does not open: ${(error as Error).message}`); // Those who wait are told why first.
+  }
+}
+
+/** Whether the lock is held by a host that has announced itself: then another one is not needed. */
+function isServed(holder: LockHolder | undefined): boolean {
+  return holder?.kind === 'host' && holder.pid !== process.pid && readHostInfo(places)?.pid === holder.pid;
+}
+
+/** A host that nobody can find would lock everybody out: it announces itself again, or ends. */
+function stayReachable(info: HostInfo, stop: (reason: string) => void): void {
+  if (process.platform !== 'win32' && !fs.existsSync(info.socket)) {
+    stop('its socket is gone');
+    return;
+  }
+  try {
+    if (readHostInfo(places)?.secret !== info.secret) writeHostInfo(places, info);
+  } catch (error) {
+    log(`cannot announce itself: ${(error as Error).message}`); // A full disk, perhaps; the next tick tries again.
   }
 }
 

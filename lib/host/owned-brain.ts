@@ -5,40 +5,55 @@
 import type { AnswerOf, Brain, OperationName, RequestOf } from '../brain/contract.ts';
 import { SmError } from '../core/errors.ts';
 import { BrainEngine, type EngineOptions } from './engine.ts';
-import { type HeldLock, readLockHolder, tryTakeLock } from './lock.ts';
+import { type HeldLock, type LockHolder, readLockHolder, tryTakeLock } from './lock.ts';
 import { ensurePrivateDirectory, placesOf } from './places.ts';
+import { brainClosed, isDatabaseRestart, repeatWhileLost } from './repetition.ts';
 
 const LOCK_POLL_INTERVAL_MS = 20;
+/** A host keeps its lock for long; another script soon lets go. */
+const IN_PROCESS_PATIENCE_MS: LockPatience = { host: 0, process: 10_000, starter: 0 };
 
-/** Takes the brain's lock, waiting at most `waitMs`. @throws SmError `store_locked` that names the holder */
+/** How long to wait for the lock, by who holds it, in milliseconds. */
+export type LockPatience = Record<LockHolder['kind'], number>;
+
+/**
+ * Takes the brain's lock, waiting for its present holder.
+ * @param isVain asked about the holder again and again; true ends the waiting
+ * @throws SmError `store_locked` that names the holder
+ */
 export async function takeBrainLock(
   brainDirectory: string,
-  kind: 'host' | 'process',
-  waitMs: number,
+  kind: LockHolder['kind'],
+  patienceMs: LockPatience,
+  isVain: (holder: LockHolder) => boolean = () => false,
 ): Promise<HeldLock> {
   ensurePrivateDirectory(brainDirectory);
   const { lockFile } = placesOf(brainDirectory);
-  const deadline = performance.now() + waitMs;
+  const started = performance.now();
   for (;;) {
     const lock = tryTakeLock(lockFile, { pid: process.pid, kind });
     if (lock !== undefined) return lock;
-    if (performance.now() >= deadline) break;
+    const holder = readLockHolder(lockFile);
+    const isTooLong = performance.now() - started >= patienceMs[holder?.kind ?? 'process'];
+    if (isTooLong || (holder !== undefined && isVain(holder))) throw locked(holder);
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_INTERVAL_MS));
   }
-  const holder = readLockHolder(lockFile);
-  throw new SmError({
+}
+
+function locked(holder: LockHolder | undefined): SmError {
+  const isHost = holder?.kind === 'host';
+  return new SmError({
     code: 'store_locked',
-    message: `The brain is in use by ${holder?.kind === 'host' ? 'its host' : 'another process'}${holder === undefined ? '' : ` (pid ${holder.pid})`}.`,
-    hint:
-      holder?.kind === 'host'
-        ? 'Leave SM_NO_HOST and --no-host out to go through the host, or end it with "sm host stop".'
-        : 'Wait until that process has ended, or end it.',
+    message: `The brain is in use by ${isHost ? 'its host' : 'another process'}${holder === undefined ? '' : ` (pid ${holder.pid})`}.`,
+    hint: isHost
+      ? 'Leave SM_NO_HOST and --no-host out to go through the host, or end it with "sm host stop".'
+      : 'Wait until that process has ended, or end it.',
   });
 }
 
 /** Opens a brain in this process under its lock. @throws SmError */
-export async function openOwnedBrain(options: EngineOptions & { lockWaitMs: number }): Promise<Brain> {
-  const lock = await takeBrainLock(options.brainDirectory, 'process', options.lockWaitMs);
+export async function openOwnedBrain(options: EngineOptions): Promise<Brain> {
+  const lock = await takeBrainLock(options.brainDirectory, 'process', IN_PROCESS_PATIENCE_MS);
   const engine = new BrainEngine(options);
   try {
     await engine.open();
@@ -52,6 +67,7 @@ export async function openOwnedBrain(options: EngineOptions & { lockWaitMs: numb
 class OwnedBrain implements Brain {
   readonly #engine: BrainEngine;
   readonly #lock: HeldLock;
+  #isClosed = false;
 
   constructor(engine: BrainEngine, lock: HeldLock) {
     this.#engine = engine;
@@ -59,10 +75,14 @@ class OwnedBrain implements Brain {
   }
 
   run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
-    return this.#engine.run(operation, request);
+    return repeatWhileLost(
+      () => (this.#isClosed ? Promise.reject(brainClosed()) : this.#engine.run(operation, request)),
+      isDatabaseRestart,
+    );
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     try {
       await this.#engine.close();
     } finally {

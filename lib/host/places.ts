@@ -46,7 +46,8 @@ export function placesOf(directory: string): BrainPlaces {
 /** Makes the brain's directory where it is missing, and checks that it is private. @throws SmError `no_permission` */
 export function ensurePrivateDirectory(directory: string): void {
   try {
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const firstMade = fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (firstMade !== undefined) fsyncUpwards(directory, path.dirname(firstMade));
     const stat = fs.statSync(directory);
     if (!stat.isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
     if (process.getuid === undefined) return;
@@ -64,31 +65,81 @@ export function ensurePrivateDirectory(directory: string): void {
   }
 }
 
+/** Makes the names of new directories survive a power cut, from `directory` up to `last`. */
+function fsyncUpwards(directory: string, last: string): void {
+  if (process.platform === 'win32') return;
+  for (let current = directory; current.startsWith(last); current = path.dirname(current)) {
+    if (current !== directory && !isAccessible(current, fs.constants.R_OK)) return; // One that we may only pass through cannot be synced.
+    const descriptor = fs.openSync(current, 'r');
+    try {
+      fs.fsyncSync(descriptor);
+    } finally {
+      fs.closeSync(descriptor);
+    }
+    if (current === path.dirname(current)) return;
+  }
+}
+
 /** A fresh address for a host's socket. The directory it is in is private. */
 export function createSocketPath(directory: string, nonce: string): string {
   if (process.platform === 'win32') return `\\\\.\\pipe\\stackmemory-${nonce}`;
   const inside = path.join(directory, 'host.sock');
-  if (Buffer.byteLength(inside) <= SOCKET_PATH_BYTES_MAX) return inside;
-  const runtimeDirectory = path.join(
-    process.env['XDG_RUNTIME_DIR'] ?? os.tmpdir(),
-    `stackmemory-${process.getuid?.() ?? 'user'}`,
-  );
-  ensurePrivateDirectory(runtimeDirectory);
-  const name = createHash('sha256').update(directory).digest('hex').slice(0, 16);
-  return path.join(runtimeDirectory, `${name}.sock`);
+  if (isShortEnough(inside)) return inside;
+  const name = `${createHash('sha256').update(directory).digest('hex').slice(0, 16)}.sock`;
+  return path.join(shortRuntimeDirectory(name), name);
 }
 
-/** Written beside and renamed, so that a reader sees all of it or nothing. */
+/** A private directory whose path leaves room for `name`. @throws SmError `no_permission` */
+function shortRuntimeDirectory(name: string): string {
+  const own = `stackmemory-${process.getuid?.() ?? 'user'}`;
+  const runtime = process.env['XDG_RUNTIME_DIR'];
+  // A runtime directory that is not there, or is another user's (sudo keeps the variable), is passed over.
+  const parents = [...(runtime !== undefined && isAccessible(runtime, fs.constants.W_OK | fs.constants.X_OK) ? [runtime] : []), os.tmpdir(), '/tmp'];
+  const parent = parents.find((candidate) => isShortEnough(path.join(candidate, own, name))) ?? '/tmp';
+  const directory = path.join(parent, own);
+  if (fs.lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    throw new SmError({
+      code: 'no_permission',
+      message: `${directory} is a symbolic link, so the host's socket cannot be kept private there.`,
+      hint: 'Remove it, or choose a shorter STACKMEMORY_HOME.',
+    });
+  }
+  ensurePrivateDirectory(directory);
+  return directory;
+}
+
+function isShortEnough(socketPath: string): boolean {
+  return Buffer.byteLength(socketPath) <= SOCKET_PATH_BYTES_MAX;
+}
+
+function isAccessible(directory: string, mode: number): boolean {
+  try {
+    fs.accessSync(directory, mode);
+    return true;
+  } catch {
+    return false; // Missing or closed: one and the same to the caller.
+  }
+}
+
+/** Written beside and renamed, so that a reader sees all of it or nothing. The writer holds the brain's lock. */
 export function writeHostInfo(places: BrainPlaces, info: HostInfo): void {
-  const partial = `${places.hostInfoFile}.${process.pid}`;
-  fs.writeFileSync(partial, JSON.stringify(info), { mode: 0o600 });
-  fs.renameSync(partial, places.hostInfoFile);
+  const partial = `${places.hostInfoFile}.new`;
+  try {
+    fs.writeFileSync(partial, JSON.stringify(info), { mode: 0o600 });
+    fs.renameSync(partial, places.hostInfoFile);
+  } catch (error) {
+    fs.rmSync(partial, { force: true });
+    throw explainFileError(error, places.directory);
+  }
 }
 
 /** The host's address, or undefined where no host has announced itself. It may have died since. */
 export function readHostInfo(places: BrainPlaces): HostInfo | undefined {
   try {
-    return JSON.parse(fs.readFileSync(places.hostInfoFile, 'utf8')) as HostInfo;
+    const info = JSON.parse(fs.readFileSync(places.hostInfoFile, 'utf8')) as Partial<HostInfo> | null;
+    const isWhole =
+      typeof info?.pid === 'number' && typeof info.socket === 'string' && typeof info.secret === 'string';
+    return isWhole ? (info as HostInfo) : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw explainFileError(error, places.directory);

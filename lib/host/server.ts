@@ -6,7 +6,15 @@ import { timingSafeEqual } from 'node:crypto';
 import net from 'node:net';
 import type { Brain } from '../brain/contract.ts';
 import { SmError, toSmError } from '../core/errors.ts';
-import { type ClientMessage, encodeFrame, FrameReader, type HostMessage, WIRE_VERSION } from './frames.ts';
+import {
+  type ClientMessage,
+  encodeFrame,
+  FRAME_BYTES_MAX,
+  FrameReader,
+  HELLO_BYTES_MAX,
+  type HostMessage,
+  WIRE_VERSION,
+} from './frames.ts';
 
 export const CONNECTIONS_MAX = 1_000;
 const ALIVE_INTERVAL_MS = 2_000;
@@ -69,6 +77,8 @@ export class HostServer {
       this.#server.once('error', reject);
       this.#server.listen(socketPath, () => {
         this.#server.removeListener('error', reject);
+        // One connection that cannot be accepted (no descriptors left) is its caller's trouble, who tries again.
+        this.#server.on('error', () => undefined);
         resolve();
       });
     });
@@ -103,7 +113,7 @@ class Connection {
   readonly #socket: net.Socket;
   readonly #options: HostServerOptions;
   readonly #onAnswered: () => void;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(HELLO_BYTES_MAX);
   readonly #helloTimer: NodeJS.Timeout;
   #aliveTimer: NodeJS.Timeout | undefined;
   #isGreeted = false;
@@ -116,15 +126,18 @@ class Connection {
     this.#helloTimer = setTimeout(() => socket.destroy(), HELLO_DEADLINE_MS);
     socket.on('data', (chunk) => this.#read(chunk));
     socket.on('error', () => socket.destroy());
+    socket.on('drain', () => !this.#isStopped && socket.resume());
     socket.on('close', () => {
       clearTimeout(this.#helloTimer);
       clearInterval(this.#aliveTimer);
     });
   }
 
+  /** Whoever waits for the host to make room sees that it is alive. */
   stopReading(): void {
     this.#isStopped = true;
     this.#socket.pause();
+    this.#startAlive();
   }
 
   end(): void {
@@ -156,6 +169,7 @@ class Connection {
       return;
     }
     this.#isGreeted = true;
+    this.#reader.frameBytesMax = FRAME_BYTES_MAX;
     if (message.wire === WIRE_VERSION) this.#send({ type: 'welcome', version, wire: WIRE_VERSION, pid: process.pid });
     else this.#send({ type: 'refused', reason: 'wire', version, wire: WIRE_VERSION });
   }
@@ -182,8 +196,8 @@ class Connection {
 
   async #run(message: Extract<ClientMessage, { type: 'run' }>): Promise<void> {
     this.underWay += 1;
-    this.#aliveTimer ??= setInterval(() => this.#send({ type: 'alive' }), ALIVE_INTERVAL_MS);
-    if (this.underWay >= REQUESTS_PER_CONNECTION_MAX) this.#socket.pause();
+    this.#startAlive();
+    if (this.underWay >= REQUESTS_PER_CONNECTION_MAX || this.#socket.writableNeedDrain) this.#socket.pause();
     try {
       const answer = await this.#options.brain.run(message.operation, message.request as never);
       this.#send({ type: 'answer', id: message.id, answer });
@@ -192,11 +206,15 @@ class Connection {
     }
     this.underWay -= 1;
     this.#onAnswered();
-    if (this.underWay === 0) {
+    if (this.underWay === 0 && !this.#isStopped) {
       clearInterval(this.#aliveTimer);
       this.#aliveTimer = undefined;
     }
-    if (!this.#isStopped) this.#socket.resume();
+    if (!this.#isStopped && !this.#socket.writableNeedDrain) this.#socket.resume();
+  }
+
+  #startAlive(): void {
+    this.#aliveTimer ??= setInterval(() => this.#send({ type: 'alive' }), ALIVE_INTERVAL_MS);
   }
 
   #send(message: HostMessage): void {

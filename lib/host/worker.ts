@@ -27,12 +27,16 @@ let upkeepTimer: NodeJS.Timeout | undefined;
 try {
   const { dataDirectory, created } = await ensureDataDirectory(parameters.brainDirectory);
   const store = await openPgliteStore(dataDirectory);
-  const session = await BrainSession.open(store, {
+  const session: BrainSession = await BrainSession.open(store, {
     directory: parameters.brainDirectory,
     nowMs: Date.now,
     createEntryId: (nowMs) => uuidv7({ msecs: nowMs }),
     createReplicaId: uuidv4,
-    onWork: (work) => send({ type: 'work', work }),
+    onWork: (work) => {
+      // Said before anything else is begun: whoever waits is to be served by another worker, not refused by this one.
+      if (session.poison !== undefined) send({ type: 'poisoned', reason: session.poison.message });
+      send({ type: 'work', work });
+    },
   });
   port.on('message', (message: EngineMessage) => void handle(session, message));
   if (parameters.pulse !== undefined) watchMainThread(parameters.pulse);
@@ -53,8 +57,9 @@ async function handle(session: BrainSession, message: EngineMessage): Promise<vo
     const answer = await session.run(message.operation, message.request as never);
     send({ type: 'answer', id: message.id, answer });
   } catch (error) {
-    send({ type: 'error', id: message.id, error: toSmError(error).toJSON(), isPoisoned: session.poison !== undefined });
+    send({ type: 'error', id: message.id, error: toSmError(error).toJSON() });
   }
+  clearTimeout(upkeepTimer);
   upkeepTimer = setTimeout(() => void session.doUpkeep(), UPKEEP_AFTER_MS);
 }
 

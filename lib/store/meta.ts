@@ -14,13 +14,6 @@ export async function readReplicaId(database: Database, createId: () => string):
   return row.value;
 }
 
-/** Raises the clock's high-water mark, milliseconds since the epoch. Part of the transaction that wrote the stamp. */
-export async function raiseClockHighWater(transaction: Database, stampMs: number): Promise<void> {
-  await transaction.execute(sql`
-    INSERT INTO brain_meta AS m (key, value) VALUES ('clock_high_ms', ${String(stampMs)})
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE m.value::bigint < excluded.value::bigint`);
-}
-
 /** The greatest time this replica has stamped, or 0. */
 export async function readClockHighWater(database: Database): Promise<number> {
   const [row] = await rowsOf<{ value: string }>(

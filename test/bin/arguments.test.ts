@@ -5,7 +5,24 @@ import type { EntryDraft } from '../../lib/core/entry.ts';
 import { isFlagShaped } from '../../bin/arguments.ts';
 import { sm } from './fakes.ts';
 
-const TRICKY = ['007', '1e3', '0123e4', 'true', 'false', 'null', '-5 degrees', '-', '- item', '@0', '@1', '=', 'a=b', '0x10', ' ', '--'];
+const TRICKY = [
+  '007',
+  '1e3',
+  '0123e4',
+  'true',
+  'false',
+  'null',
+  '-5 degrees',
+  '-',
+  '- item',
+  '@0',
+  '@1',
+  '=',
+  'a=b',
+  '0x10',
+  ' ',
+  '--',
+];
 
 async function draftOf(argv: string[]): Promise<EntryDraft> {
   const { brain, code, err } = await sm(['brain', 'record', ...argv]);
@@ -19,9 +36,12 @@ describe('values', () => {
     expect((await draftOf([`--title=${text}`])).title).toBe(text);
   });
 
-  it.each(TRICKY.filter((text) => text.trim() !== '' && text !== '--'))('[X1] --title %s arrives as it is', async (text) => {
-    expect((await draftOf(['--title', text])).title).toBe(text);
-  });
+  it.each(TRICKY.filter((text) => text.trim() !== '' && text !== '--'))(
+    '[X1] --title %s arrives as it is',
+    async (text) => {
+      expect((await draftOf(['--title', text])).title).toBe(text);
+    },
+  );
 
   it('[X1] any text survives as a value, with and without the equals sign', async () => {
     const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.constantFrom(...TRICKY));

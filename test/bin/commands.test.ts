@@ -14,8 +14,20 @@ function brainWith(...numbers: number[]): FakeBrain {
 }
 
 const ENTRY_FIELDS = [
-  'agent', 'conclusion', 'confidence', 'createdAt', 'entryId', 'kind', 'projectId', 'refs', 'status', 'summary',
-  'tags', 'title', 'updatedAt', 'workspaceId',
+  'agent',
+  'conclusion',
+  'confidence',
+  'createdAt',
+  'entryId',
+  'kind',
+  'projectId',
+  'refs',
+  'status',
+  'summary',
+  'tags',
+  'title',
+  'updatedAt',
+  'workspaceId',
 ];
 
 describe('record', () => {
@@ -42,15 +54,42 @@ describe('record', () => {
 
   it('[X6] passes every field on', async () => {
     const { brain } = await sm([
-      'brain', 'record', '--title', 't', '--summary', 's', '--conclusion', 'c', '--kind', 'decision', '--agent', 'codex',
-      '--tags', 'a,b', '--refs', 'x,y', '--confidence', '.5', '--id', idOf(9), '--supersedes', 'abcd',
+      'brain',
+      'record',
+      '--title',
+      't',
+      '--summary',
+      's',
+      '--conclusion',
+      'c',
+      '--kind',
+      'decision',
+      '--agent',
+      'codex',
+      '--tags',
+      'a,b',
+      '--refs',
+      'x,y',
+      '--confidence',
+      '.5',
+      '--id',
+      idOf(9),
+      '--supersedes',
+      'abcd',
     ]);
     const request = brain.lastRequest('record');
     expect(request.supersedes).toBe('abcd');
     expect(request.drafts).toEqual([
       {
-        entryId: idOf(9), title: 't', summary: 's', conclusion: 'c', kind: 'decision', agent: 'codex',
-        tags: ['a', 'b'], refs: ['x', 'y'], confidence: 0.5,
+        entryId: idOf(9),
+        title: 't',
+        summary: 's',
+        conclusion: 'c',
+        kind: 'decision',
+        agent: 'codex',
+        tags: ['a', 'b'],
+        refs: ['x', 'y'],
+        confidence: 0.5,
       },
     ]);
   });
@@ -108,7 +147,9 @@ describe('record --from', () => {
     expect(new Set(brain.calls.map(({ request }) => (request as RequestOf<'record'>).requestId)).size).toBe(3);
     expect(out.trim().split('\n')).toHaveLength(1_201);
 
-    const large = Array.from({ length: 100 }, (_, index) => JSON.stringify({ title: `${index}`, summary: 'x'.repeat(60_000) }));
+    const large = Array.from({ length: 100 }, (_, index) =>
+      JSON.stringify({ title: `${index}`, summary: 'x'.repeat(60_000) }),
+    );
     const { brain: second } = await from(large.join('\n'));
     const sizes = second.calls.map(({ request }) => JSON.stringify((request as RequestOf<'record'>).drafts).length);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(4 * 1024 * 1024 + 1_000);
@@ -176,10 +217,28 @@ describe('stdin', () => {
 
 describe('reading', () => {
   it('[X11] recall joins its words to one query and asks for this project', async () => {
-    const { brain } = await sm(['brain', 'recall', 'flaky', 'retry', '007', '--kind', 'note', '--tag', 'a', '--tag', 'b', '--agent', 'x']);
+    const { brain } = await sm([
+      'brain',
+      'recall',
+      'flaky',
+      'retry',
+      '007',
+      '--kind',
+      'note',
+      '--tag',
+      'a',
+      '--tag',
+      'b',
+      '--agent',
+      'x',
+    ]);
     expect(brain.lastRequest('recall')).toEqual({
       scope: { workspaceId: 'w', projectId: 'p' },
-      query: 'flaky retry 007', kind: 'note', tags: ['a', 'b'], agent: 'x', limit: 10,
+      query: 'flaky retry 007',
+      kind: 'note',
+      tags: ['a', 'b'],
+      agent: 'x',
+      limit: 10,
     });
   });
 
@@ -224,9 +283,17 @@ describe('reading', () => {
     }
     expect(Object.keys((await json('show', idOf(1))) as object).toSorted()).toEqual(ENTRY_FIELDS);
     const [change] = (await json('log')) as object[];
-    expect(Object.keys(change ?? {}).toSorted()).toEqual(
-      ['base', 'changeId', 'entry', 'hash', 'origin', 'outcome', 'receivedAt', 'replicaId', 'seq'],
-    );
+    expect(Object.keys(change ?? {}).toSorted()).toEqual([
+      'base',
+      'changeId',
+      'entry',
+      'hash',
+      'origin',
+      'outcome',
+      'receivedAt',
+      'replicaId',
+      'seq',
+    ]);
     const [version] = (await json('history', idOf(1))) as object[];
     expect(version).toMatchObject({ isCurrent: true, reason: 'newest' });
     expect(Object.keys((await json('supersede', idOf(1), idOf(2))) as object)).toEqual(['old', 'new']);
@@ -237,9 +304,24 @@ describe('reading', () => {
   it('[X7] status has exactly the documented fields', async () => {
     const { json } = await sm(['brain', 'status', '--json']);
     expect(Object.keys(json() as object)).toEqual([
-      'projectId', 'projectSource', 'projectDetail', 'workspaceId', 'workspaceSource', 'repoEntries', 'orgEntries',
-      'online', 'byStatus', 'byKind', 'changes', 'entries', 'lastChangeAt', 'replicaId', 'clockRegressionMs',
-      'storeBytes', 'directory', 'host',
+      'projectId',
+      'projectSource',
+      'projectDetail',
+      'workspaceId',
+      'workspaceSource',
+      'repoEntries',
+      'orgEntries',
+      'online',
+      'byStatus',
+      'byKind',
+      'changes',
+      'entries',
+      'lastChangeAt',
+      'replicaId',
+      'clockRegressionMs',
+      'storeBytes',
+      'directory',
+      'host',
     ]);
     expect(json()).toMatchObject({ online: false, host: { running: false } });
   });
@@ -260,7 +342,10 @@ describe('failures', () => {
     expect({ code, out }).toEqual({ code: 3, out: '' });
     expect(JSON.parse(err)).toEqual({ error: 'not_found', message: 'No entry has that id.' });
     const usage = await sm(['brain', 'lst', '--json']);
-    expect(JSON.parse(usage.err)).toMatchObject({ error: 'bad_request', hint: expect.stringContaining('list') as string });
+    expect(JSON.parse(usage.err)).toMatchObject({
+      error: 'bad_request',
+      hint: expect.stringContaining('list') as string,
+    });
   });
 
   it('[X5] a bug is one line and a hint, exit code 1; the stack only with SM_DEBUG=1', async () => {
@@ -284,12 +369,56 @@ describe('failures', () => {
 
   it('[X26] any arguments end with 0, 2, 3 or 4, a message and no stack', async () => {
     const words = fc.constantFrom(
-      'brain', 'host', 'record', 'recall', 'list', 'show', 'edit', 'supersede', 'retract', 'history', 'log', 'status',
-      'export', 'import', 'doctor', 'completion', 'help', 'version', 'complete', 'bash', '--json', '--title', '--title=x', '--no-host',
-      '--limit', '5', '--since', '7d', '--kind', 'note', '-', '--', '-h', '--help', '--version', '-v', '--no-color',
-      '--from', '--summary=-', '--confidence', '__proto__', '--__proto__', '--constructor=1', '--a.b=c', '0198', 'toString',
+      'brain',
+      'host',
+      'record',
+      'recall',
+      'list',
+      'show',
+      'edit',
+      'supersede',
+      'retract',
+      'history',
+      'log',
+      'status',
+      'export',
+      'import',
+      'doctor',
+      'completion',
+      'help',
+      'version',
+      'complete',
+      'bash',
+      '--json',
+      '--title',
+      '--title=x',
+      '--no-host',
+      '--limit',
+      '5',
+      '--since',
+      '7d',
+      '--kind',
+      'note',
+      '-',
+      '--',
+      '-h',
+      '--help',
+      '--version',
+      '-v',
+      '--no-color',
+      '--from',
+      '--summary=-',
+      '--confidence',
+      '__proto__',
+      '--__proto__',
+      '--constructor=1',
+      '--a.b=c',
+      '0198',
+      'toString',
     );
-    const argv = fc.array(fc.oneof({ weight: 4, arbitrary: words }, fc.string({ unit: 'binary', maxLength: 20 })), { maxLength: 7 });
+    const argv = fc.array(fc.oneof({ weight: 4, arbitrary: words }, fc.string({ unit: 'binary', maxLength: 20 })), {
+      maxLength: 7,
+    });
     await fc.assert(
       fc.asyncProperty(argv, async (given) => {
         const group = given[0] === undefined ? [] : given;

@@ -9,7 +9,11 @@ import { sm } from './fakes.ts';
 async function complete(...words: string[]): Promise<string[]> {
   const { out, code } = await sm(['complete', '--', ...words]);
   expect(code).toBe(0);
-  return out.trimEnd().split('\n').slice(0, -1).map((line) => line.split('\t')[0] ?? '');
+  return out
+    .trimEnd()
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => line.split('\t')[0] ?? '');
 }
 
 describe('completion', () => {

@@ -58,7 +58,13 @@ describe('width', () => {
   const brain = brainOf(
     { title: 'x'.repeat(300), summary: 'word '.repeat(200), conclusion: 'y'.repeat(500) },
     { title: '世界の記憶'.repeat(30), summary: '漢字かな交じり文。'.repeat(60), agent: 'エージェント' },
-    { title: '👩‍👩‍👧‍👦 family 🇩🇪 '.repeat(20), summary: '🚀'.repeat(200), tags: ['🏷️'.repeat(30)], status: 'superseded', supersededBy: idOf(1) },
+    {
+      title: '👩‍👩‍👧‍👦 family 🇩🇪 '.repeat(20),
+      summary: '🚀'.repeat(200),
+      tags: ['🏷️'.repeat(30)],
+      status: 'superseded',
+      supersededBy: idOf(1),
+    },
     { title: 'é̂ö'.repeat(60), refs: ['r'.repeat(200)], agent: 'a'.repeat(100) },
   );
 
@@ -66,7 +72,9 @@ describe('width', () => {
     '[X14] %j fits the terminal',
     async ({ columns, command }) => {
       const { out } = await sm(['brain', ...command], { brain, columns });
-      const wide = withoutColors(out).split('\n').filter((line) => stringWidth(line) > columns);
+      const wide = withoutColors(out)
+        .split('\n')
+        .filter((line) => stringWidth(line) > columns);
       expect(out).not.toBe('');
       expect(wide).toEqual([]);
     },
@@ -77,7 +85,8 @@ describe('width', () => {
     await fc.assert(
       fc.asyncProperty(text, text, fc.integer({ min: 20, max: 120 }), async (title, summary, columns) => {
         const { out } = await sm(['brain', 'recall'], { brain: brainOf({ title, summary }), columns });
-        for (const line of withoutColors(out).split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(Math.max(columns, 38));
+        for (const line of withoutColors(out).split('\n'))
+          expect(stringWidth(line)).toBeLessThanOrEqual(Math.max(columns, 38));
       }),
     );
   });
@@ -88,7 +97,12 @@ describe('width', () => {
     expect(out).toContain('y'.repeat(500));
     const list = await sm(['brain', 'list'], { brain });
     expect(list.out.split('\n')[0]?.split('\t')).toEqual([
-      idOf(1), 'insight', 'active', 'claude', '2026-01-31T09:00:00.000Z', 'x'.repeat(300),
+      idOf(1),
+      'insight',
+      'active',
+      'claude',
+      '2026-01-31T09:00:00.000Z',
+      'x'.repeat(300),
     ]);
   });
 
@@ -134,8 +148,19 @@ describe('colours and times', () => {
   });
 
   it('[X15] lengths and sizes are told in the unit that fits', () => {
-    expect([850, 12_000, 180_000, 7_200_000, 90 * 86_400_000].map(showDuration)).toEqual(['850 ms', '12 s', '3 min', '2 h', '90 d']);
-    expect([10, 2048, 5 * 1024 * 1024, 3 * 1024 ** 3].map(showBytes)).toEqual(['10 B', '2.0 KiB', '5.0 MiB', '3.0 GiB']);
+    expect([850, 12_000, 180_000, 7_200_000, 90 * 86_400_000].map(showDuration)).toEqual([
+      '850 ms',
+      '12 s',
+      '3 min',
+      '2 h',
+      '90 d',
+    ]);
+    expect([10, 2048, 5 * 1024 * 1024, 3 * 1024 ** 3].map(showBytes)).toEqual([
+      '10 B',
+      '2.0 KiB',
+      '5.0 MiB',
+      '3.0 GiB',
+    ]);
   });
 });
 

@@ -33,7 +33,14 @@ describe('export', () => {
     const lines = out.trimEnd().split('\n');
     expect(lines).toHaveLength(1_235);
     expect(Object.keys(JSON.parse(lines[0] ?? '') as object)).toEqual([
-      'stackmemory', 'changeId', 'base', 'replicaId', 'hash', 'receivedAt', 'origin', 'entry',
+      'stackmemory',
+      'changeId',
+      'base',
+      'replicaId',
+      'hash',
+      'receivedAt',
+      'origin',
+      'entry',
     ]);
     expect(source.calls.filter(({ operation }) => operation === 'logPage')).toHaveLength(3);
 
@@ -41,7 +48,13 @@ describe('export', () => {
     const first = await sm(['brain', 'import', '-', '--json'], { brain: target, stdin: out });
     expect(first.code).toBe(0);
     expect(first.json()).toEqual({
-      lines: 1_235, imported: 1_235, applied: 1_235, superseded: 0, duplicate: 0, refusedCount: 0, refused: [],
+      lines: 1_235,
+      imported: 1_235,
+      applied: 1_235,
+      superseded: 0,
+      duplicate: 0,
+      refusedCount: 0,
+      refused: [],
     });
     expect([...target.entries.entries()].toSorted()).toEqual([...source.entries.entries()].toSorted());
     const sizes = target.calls.map(({ request }) => (request as RequestOf<'import'>).changes.length);
@@ -65,7 +78,9 @@ describe('export', () => {
     expect(readdirSync(directory)).toEqual(['brain.jsonl']);
     expect(readFileSync(file, 'utf8').trimEnd().split('\n')).toHaveLength(4);
 
-    const nowhere = await sm(['brain', 'export', '--output', join(directory, 'no', 'where')], { brain: filledBrain(1) });
+    const nowhere = await sm(['brain', 'export', '--output', join(directory, 'no', 'where')], {
+      brain: filledBrain(1),
+    });
     expect(nowhere.code).toBe(3);
   });
 
@@ -139,6 +154,9 @@ describe('import', () => {
     expect(first.json()).toMatchObject({ imported: 2, duplicate: 1 });
     expect(brain.lastRequest('import').origin).toBe('import:records.jsonl');
     writeFileSync(file, '{"kind":"note","tags":["x"],"title":"a"}\n{"title":"b"}\n');
-    expect((await sm(['brain', 'import', file, '--json'], { brain })).json()).toMatchObject({ imported: 0, duplicate: 2 });
+    expect((await sm(['brain', 'import', file, '--json'], { brain })).json()).toMatchObject({
+      imported: 0,
+      duplicate: 2,
+    });
   });
 });

@@ -43,7 +43,12 @@ describe('plain records', () => {
 
   it('[X18] a record with an id of its own stays one entry when it changes', () => {
     const before = parse({ id: 'bd-1', title: 'a', created_at: '2025-01-01T00:00:00Z' });
-    const after = parse({ id: 'bd-1', title: 'b', created_at: '2025-01-01T00:00:00Z', updated_at: '2025-02-01T00:00:00Z' });
+    const after = parse({
+      id: 'bd-1',
+      title: 'b',
+      created_at: '2025-01-01T00:00:00Z',
+      updated_at: '2025-02-01T00:00:00Z',
+    });
     expect(after.entry.entryId).toBe(before.entry.entryId);
     expect(after.changeId).not.toBe(before.changeId);
     expect(after.entry.updatedAt).toBeGreaterThan(before.entry.updatedAt);
@@ -80,13 +85,20 @@ describe('plain records', () => {
 
   it('[X17] any line gives a change or an SmError', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.object().map((value) => JSON.stringify({ title: 't', ...value }))), (line) => {
-        try {
-          expect(parseImportLine(line, PLACE).entry.title).not.toBe('');
-        } catch (error) {
-          expect(error).toBeInstanceOf(SmError);
-        }
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.json(),
+          fc.object().map((value) => JSON.stringify({ title: 't', ...value })),
+        ),
+        (line) => {
+          try {
+            expect(parseImportLine(line, PLACE).entry.title).not.toBe('');
+          } catch (error) {
+            expect(error).toBeInstanceOf(SmError);
+          }
+        },
+      ),
     );
   });
 });

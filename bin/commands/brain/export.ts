@@ -31,14 +31,22 @@ type Write = (text: string) => Promise<void>;
 
 export const command: CommandModule = {
   options: [
-    { flags: '--format <format>', summary: 'jsonl (default): everything, for import; markdown: for people', values: FORMATS },
+    {
+      flags: '--format <format>',
+      summary: 'jsonl (default): everything, for import; markdown: for people',
+      values: FORMATS,
+    },
     { flags: '--output <file>', summary: 'Write to a file instead of stdout' },
     { flags: '--org', summary: 'Markdown: all projects of the workspace, not only this one' },
   ],
   notes:
     'jsonl holds every version of every entry of every project, one a line, and is what sm brain import reads.\n' +
     'Markdown holds the active entries, by kind. With --output, --json prints what was written.',
-  examples: ['sm brain export --output brain.jsonl', 'sm brain export | gzip > brain.jsonl.gz', 'sm brain export --format markdown > BRAIN.md'],
+  examples: [
+    'sm brain export --output brain.jsonl',
+    'sm brain export | gzip > brain.jsonl.gz',
+    'sm brain export --format markdown > BRAIN.md',
+  ],
   async run(context, _args, options) {
     const format = formatOf(options);
     const file = options.text('output');
@@ -52,7 +60,10 @@ export const command: CommandModule = {
       }
       const counts = await writeFileAtomically(context, file, produce);
       if (options.isSet('json')) await writeJson(context, { file, format, ...counts });
-      else await context.stderr.write(`${counts.changes} changes of ${counts.entries} entries written to ${quoteShort(file)}\n`);
+      else
+        await context.stderr.write(
+          `${counts.changes} changes of ${counts.entries} entries written to ${quoteShort(file)}\n`,
+        );
       return 0;
     });
   },

@@ -26,7 +26,11 @@ export const command: CommandModule = {
     'Takes what sm brain export wrote, or one JSON object a line with title, summary, conclusion, kind, agent, tags,\n' +
     'refs, confidence, created_at, updated_at, id (all but title or summary may be missing). Importing a file again\n' +
     'changes nothing.',
-  examples: ['sm brain import brain.jsonl', 'ssh laptop sm brain export | sm brain import -', 'sm brain import records.jsonl --json'],
+  examples: [
+    'sm brain import brain.jsonl',
+    'ssh laptop sm brain export | sm brain import -',
+    'sm brain import records.jsonl --json',
+  ],
   async run(context, [file = '-'], options) {
     const source = await openSource(context, file);
     try {
@@ -68,7 +72,15 @@ async function importLines(
   chunks: AsyncIterable<Uint8Array>,
   place: { scope: { workspaceId: string; projectId: string }; fallbackTimeMs: number; origin: string },
 ): Promise<Report> {
-  const report: Report = { lines: 0, imported: 0, applied: 0, superseded: 0, duplicate: 0, refusedCount: 0, refused: [] };
+  const report: Report = {
+    lines: 0,
+    imported: 0,
+    applied: 0,
+    superseded: 0,
+    duplicate: 0,
+    refusedCount: 0,
+    refused: [],
+  };
   const refuse = (line: number, message: string) => {
     report.refusedCount += 1;
     if (report.refused.length < REFUSED_LISTED_MAX) report.refused.push({ line, message });

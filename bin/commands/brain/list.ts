@@ -11,7 +11,11 @@ const LIMIT_DEFAULT = 20;
 export const command: CommandModule = {
   options: [...FILTER_OPTIONS, SINCE_OPTION, limitOption(LIMIT_DEFAULT)],
   notes: 'Piped, each line holds id, kind, status, agent, time and title, separated by tabs.',
-  examples: ['sm brain list', 'sm brain list --org --kind decision --limit 50', 'sm brain list --tag store --since 7d --json'],
+  examples: [
+    'sm brain list',
+    'sm brain list --org --kind decision --limit 50',
+    'sm brain list --tag store --since 7d --json',
+  ],
   async run(context, _args, options) {
     const filter = filterOf(context, options);
     const limit = limitOf(options, LIMIT_DEFAULT);

@@ -11,7 +11,8 @@ const LIMIT_DEFAULT = 10;
 
 export const command: CommandModule = {
   options: [...FILTER_OPTIONS, SINCE_OPTION, limitOption(LIMIT_DEFAULT)],
-  notes: 'Words need no quotes. Without a query the newest entries are shown. Only this project is searched, unless --org.',
+  notes:
+    'Words need no quotes. Without a query the newest entries are shown. Only this project is searched, unless --org.',
   examples: [
     'sm brain recall flaky retry in checkout',
     'sm brain recall "why not redis" --org --kind decision',
@@ -34,7 +35,9 @@ export const command: CommandModule = {
       }
       if (hits.length === 0) {
         const wider = ['org', 'all'].filter((flag) => !options.isSet(flag)).map((flag) => WIDER[flag] ?? '');
-        await context.stdout.write(query === '' ? 'Nothing recorded yet.\n' : `Nothing found for ${escapeLine(JSON.stringify(query))}.\n`);
+        await context.stdout.write(
+          query === '' ? 'Nothing recorded yet.\n' : `Nothing found for ${escapeLine(JSON.stringify(query))}.\n`,
+        );
         if (wider.length > 0) await context.stderr.write(`Try ${wider.join(', or ')}.\n`);
         return 0;
       }

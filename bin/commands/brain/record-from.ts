@@ -17,7 +17,18 @@ import { recordedLine } from '../../print/recorded.ts';
 import { scopeOf, withBrain } from '../../session.ts';
 
 /** Flags that say what a file says already. */
-const FIELD_FLAGS = ['title', 'summary', 'conclusion', 'kind', 'tags', 'tag', 'refs', 'ref', 'confidence', 'id'] as const;
+const FIELD_FLAGS = [
+  'title',
+  'summary',
+  'conclusion',
+  'kind',
+  'tags',
+  'tag',
+  'refs',
+  'ref',
+  'confidence',
+  'id',
+] as const;
 
 export async function recordFrom(context: Context, options: Options): Promise<number> {
   refuseFieldFlags(options);
@@ -78,7 +89,8 @@ function parseDrafts(text: string, source: string): { drafts: Draft[]; isSingle:
       if (line.trim() === '') continue;
       const parsed = tryJson(line);
       const place = `${source}, line ${index + 1}`;
-      if (parsed === undefined) throw usageError(`${place}: not a JSON object.`, 'Nothing was recorded. Mend the line.');
+      if (parsed === undefined)
+        throw usageError(`${place}: not a JSON object.`, 'Nothing was recorded. Mend the line.');
       drafts.push(checked(parsed.value, place));
     }
   } else if (Array.isArray(whole.value)) {

@@ -65,7 +65,10 @@ function renderStatus(view: View, status: BrainStatus, location: Location, host:
   const lines = renderFields(view, fields);
   if (status.clockRegressionMs > 0) {
     lines.push(
-      view.paint('yellow', `The clock is ${showDuration(status.clockRegressionMs)} behind the newest entry; check the system time.`),
+      view.paint(
+        'yellow',
+        `The clock is ${showDuration(status.clockRegressionMs)} behind the newest entry; check the system time.`,
+      ),
     );
   }
   return `${lines.join('\n')}\n`;

@@ -6,8 +6,12 @@ import { withBrain } from '../../session.ts';
 
 export const command: CommandModule = {
   options: [],
-  notes: 'The old entry is no longer recalled, unless with --all. To write the replacement at the same time use record --supersedes.',
-  examples: ['sm brain supersede 01980c2e-7f3a 0198f1a0-22bc', 'sm brain record --title "Use one owner" --supersedes 01980c2e-7f3a'],
+  notes:
+    'The old entry is no longer recalled, unless with --all. To write the replacement at the same time use record --supersedes.',
+  examples: [
+    'sm brain supersede 01980c2e-7f3a 0198f1a0-22bc',
+    'sm brain record --title "Use one owner" --supersedes 01980c2e-7f3a',
+  ],
   async run(context, [oldId = '', newId = ''], options) {
     return withBrain(context, options, async (brain, location) => {
       const answer = await brain.run('supersede', {

@@ -10,7 +10,8 @@ export const command: CommandModule = {
     const { brainDirectory } = await context.locate();
     const result = await context.host.stop({ brainDirectory, force: options.isSet('force') });
     if (options.isSet('json')) await writeJson(context, result);
-    else if (result.stopped) await context.stdout.write(`stopped${result.pid === undefined ? '' : ` pid ${result.pid}`}\n`);
+    else if (result.stopped)
+      await context.stdout.write(`stopped${result.pid === undefined ? '' : ` pid ${result.pid}`}\n`);
     else await context.stdout.write('not running\n');
     return 0;
   },

@@ -84,7 +84,8 @@ CROSS JOIN LATERAL jsonb_to_record(w.content::jsonb) AS c(agent text, kind text,
   "createdAt" bigint);
 --> statement-breakpoint
 -- Appends changes to the log in their order and merges each into brain_entries by the merge law: the greater
--- (updated_at, hash) wins. A change_id that the log has already is left alone. A function, because PostgreSQL keeps
+-- (updated_at, hash) wins. A change_id that the log has already is left alone and not returned. The newest local stamp
+-- raises the clock's high-water mark. A function, because PostgreSQL keeps
 -- its plan: planning this statement takes four times as long as running it.
 CREATE FUNCTION brain_append(changes jsonb) RETURNS TABLE (appended_id text, appended_outcome text)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
@@ -121,6 +122,10 @@ BEGIN
       superseded_by = excluded.superseded_by, created_at = excluded.created_at, updated_at = excluded.updated_at,
       hash = excluded.hash, search = excluded.search
     WHERE (e.updated_at, e.hash) < (excluded.updated_at, excluded.hash)
+  ), clock AS (
+    INSERT INTO brain_meta AS m (key, value)
+    SELECT 'clock_high_ms', max(updated_at)::text FROM judged WHERE origin = 'local' HAVING count(*) > 0
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE m.value::bigint < excluded.value::bigint
   )
   INSERT INTO brain_changes AS l (seq, change_id, entry_id, workspace_id, project_id, base, hash, replica_id, updated_at,
     received_at, origin, outcome, content)

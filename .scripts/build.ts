@@ -1,114 +1,119 @@
 /**
  * Makes dist/: the command line, the host, its worker, the library with its types, the migrations and the template of
- * a new brain. A warm build takes seconds; the template is made anew only when what goes into it has changed.
- * Usage: tsx .scripts/build.ts [--force]
+ * a new brain. Everything is made beside its place and moved there at the end, so that a failed build changes nothing
+ * and a command that runs meanwhile meets no half of one.
+ * Usage: tsx .scripts/build.ts [--force]   (--force makes the template anew, too)
  */
-import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { build, type BuildOptions } from 'esbuild';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { build, type BuildOptions } from 'esbuild';
-import { buildTemplate } from '../lib/store/template.ts';
+import { licensesOf } from './build/licenses.ts';
+import { provideTemplate } from './build/template.ts';
+import { emitTypes } from './build/types.ts';
+
+const STAGING_PREFIX = '.next-';
+/** A build takes seconds: what is older was left behind by one that was killed. */
+const STAGING_AGE_MAX_MS = 600_000;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = path.join(root, 'dist');
-const template = path.join(dist, 'template.tar.gz');
-const templateInputsFile = path.join(dist, '.template-inputs');
-
-/** What the template depends on: whoever changes one of these gets another template. */
-const TEMPLATE_INPUTS = ['template.ts', 'durable-fs.ts', 'pglite.ts', 'data-directory.ts', 'migrations'];
+const staging = path.join(dist, `${STAGING_PREFIX}${process.pid}`);
 
 const manifest = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {
   version: string;
   dependencies: Record<string, string>;
 };
+const installed = Object.keys(manifest.dependencies);
 
-const shared: BuildOptions = {
+const shared = {
   absWorkingDir: root,
   bundle: true,
   platform: 'node',
   target: 'node20',
-  external: Object.keys(manifest.dependencies).flatMap((name) => [name, `${name}/*`]),
+  external: installed.flatMap((name) => [name, `${name}/*`]),
   define: { __SM_VERSION__: JSON.stringify(manifest.version) },
   legalComments: 'eof',
   logLevel: 'warning',
-};
+  metafile: true,
+} as const satisfies BuildOptions;
 
 /**
  * The command is one CommonJS file: Node starts it in three quarters of the time that it takes for the same code as
- * ES modules (test/bench/start-up.mjs shows both).
+ * ES modules.
  */
-const command: BuildOptions = {
+const command = {
   ...shared,
   entryPoints: ['bin/sm.ts'],
-  outfile: 'dist/sm.cjs',
+  outfile: path.join(staging, 'sm.cjs'),
   format: 'cjs',
   minify: true,
   define: { ...shared.define, 'import.meta.url': '__moduleUrl' },
   banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
-};
+} as const satisfies BuildOptions;
 
-const modules: BuildOptions = {
+const modules = {
   ...shared,
-  entryPoints: {
-    index: 'lib/index.ts',
-    host: 'lib/host/main.ts',
-    worker: 'lib/host/worker.ts',
-  },
-  outdir: 'dist',
+  entryPoints: { index: 'lib/index.ts', host: 'lib/host/main.ts', worker: 'lib/host/worker.ts' },
+  outdir: staging,
   format: 'esm',
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
-};
+} as const satisfies BuildOptions;
 
 async function main(): Promise<void> {
+  const startedMs = Date.now();
   const isForced = process.argv.includes('--force');
-  fs.mkdirSync(dist, { recursive: true });
-  for (const name of fs.readdirSync(dist)) {
-    if (name !== path.basename(template) && name !== path.basename(templateInputsFile)) {
-      fs.rmSync(path.join(dist, name), { recursive: true });
-    }
+  removeLeftovers();
+  fs.mkdirSync(staging, { recursive: true });
+  try {
+    fs.cpSync(path.join(root, 'lib/store/migrations'), path.join(staging, 'migrations'), { recursive: true });
+    const [first, second] = await Promise.all([
+      build(command),
+      build(modules),
+      emitTypes(root, path.join(staging, 'types'), installed),
+      provideTemplate({ root, last: dist, target: staging }, manifest.dependencies, isForced),
+    ]);
+    fs.writeFileSync(
+      path.join(staging, 'THIRD-PARTY-LICENSES.txt'),
+      licensesOf(root, [first.metafile, second.metafile]),
+    );
+    fs.chmodSync(path.join(staging, 'sm.cjs'), 0o755);
+    publish(startedMs);
+  } finally {
+    fs.rmSync(staging, { recursive: true, force: true });
   }
-  fs.cpSync(path.join(root, 'lib/store/migrations'), path.join(dist, 'migrations'), { recursive: true });
-  await Promise.all([build(command), build(modules), emitTypes(), ensureTemplate(isForced)]);
-  fs.chmodSync(path.join(dist, 'sm.cjs'), 0o755);
   for (const name of ['sm.cjs', 'host.js', 'worker.js', 'index.js', 'template.tar.gz']) {
     console.log(`  dist/${name.padEnd(16)} ${Math.ceil(fs.statSync(path.join(dist, name)).size / 1024)} KiB`);
   }
+  console.log(`  built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
 }
 
-async function emitTypes(): Promise<void> {
-  const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
-  await promisify(execFile)(process.execPath, [compiler, '-p', path.join(root, '.config/tsconfig.types.json')]);
-}
-
-async function ensureTemplate(isForced: boolean): Promise<void> {
-  const inputs = hashTemplateInputs();
-  const isCurrent =
-    fs.existsSync(template) &&
-    fs.existsSync(templateInputsFile) &&
-    fs.readFileSync(templateInputsFile, 'utf8') === inputs;
-  if (isCurrent && !isForced) return;
-  console.log('  making the template of a new brain (about 10 s) …');
-  await buildTemplate(template);
-  fs.writeFileSync(templateInputsFile, inputs);
-}
-
-function hashTemplateInputs(): string {
-  const hash = createHash('sha256').update(JSON.stringify(manifest.dependencies));
-  for (const input of TEMPLATE_INPUTS) hashPath(hash, path.join(root, 'lib/store', input));
-  return hash.digest('hex');
-}
-
-function hashPath(hash: ReturnType<typeof createHash>, place: string): void {
-  if (!fs.statSync(place).isDirectory()) {
-    hash.update(fs.readFileSync(place));
-    return;
+/**
+ * Moves what was made into dist/, and removes what is no longer made. Everything gets the time at which the build
+ * began: a source that was saved meanwhile is newer, and the next set-up builds again.
+ */
+function publish(startedMs: number): void {
+  const made = fs.readdirSync(staging);
+  for (const name of fs.readdirSync(staging, { recursive: true, encoding: 'utf8' })) {
+    fs.utimesSync(path.join(staging, name), startedMs / 1000, startedMs / 1000);
   }
-  for (const name of fs.readdirSync(place).sort()) hashPath(hash, path.join(place, name));
+  for (const name of made) {
+    const target = path.join(dist, name);
+    // A file is replaced in one step; a directory cannot be.
+    if (fs.statSync(path.join(staging, name)).isDirectory()) fs.rmSync(target, { recursive: true, force: true });
+    fs.renameSync(path.join(staging, name), target);
+  }
+  for (const name of fs.readdirSync(dist)) {
+    if (!made.includes(name) && !name.startsWith(STAGING_PREFIX)) fs.rmSync(path.join(dist, name), { recursive: true });
+  }
+}
+
+function removeLeftovers(): void {
+  fs.mkdirSync(dist, { recursive: true });
+  for (const name of fs.readdirSync(dist).filter((candidate) => candidate.startsWith(STAGING_PREFIX))) {
+    const place = path.join(dist, name);
+    if (Date.now() - fs.statSync(place).mtimeMs > STAGING_AGE_MAX_MS)
+      fs.rmSync(place, { recursive: true, force: true });
+  }
 }
 
 await main();

@@ -1,8 +1,7 @@
-/** The reads of a brain: show, history, recall, list, log, status. Bounds what one question may ask for. */
+/** The reads of a brain: history, recall, list, log, status. What one question may ask for is bounded in requests.ts. */
 import { clockRegressionMs } from '../core/clock.ts';
 import type { Entry } from '../core/entry.ts';
-import { SmError } from '../core/errors.ts';
-import { BATCH_BYTES_MAX, QUERY_CHARACTERS_MAX, RESULTS_MAX } from '../core/limits.ts';
+import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import { recallEntries } from '../recall/recall.ts';
 import type { Database } from '../store/database.ts';
 import { readClockHighWater } from '../store/meta.ts';
@@ -30,40 +29,20 @@ import type {
 import { findEntry } from './references.ts';
 
 export async function recall(database: Database, request: RecallRequest): Promise<RecallHit[]> {
-  const text = request.query ?? '';
-  if (text.length > QUERY_CHARACTERS_MAX || text.includes('\0')) {
-    throw new SmError({
-      code: 'bad_request',
-      message: `query: must be text of at most ${QUERY_CHARACTERS_MAX} characters.`,
-      hint: 'A few telling words find more than a whole document.',
-    });
-  }
-  return recallEntries(database, {
-    scope: request.scope,
-    filter: request,
-    text: text.toWellFormed(),
-    limit: requireLimit(request.limit),
-  });
+  const { scope, query = '', limit } = request;
+  return recallEntries(database, { scope, filter: request, text: query.toWellFormed(), limit });
 }
 
 export async function list(database: Database, request: ListRequest): Promise<Entry[]> {
-  return listEntries(database, {
-    scope: request.scope,
-    filter: request,
-    limit: requireLimit(request.limit),
-  });
+  return listEntries(database, { scope: request.scope, filter: request, limit: request.limit });
 }
 
 export async function log(database: Database, request: LogRequest): Promise<ChangeRecord[]> {
-  return readLog(database, { ...request, limit: requireLimit(request.limit) });
+  return readLog(database, request);
 }
 
 export async function logPage(database: Database, request: LogPageRequest): Promise<LogPage> {
-  return readLogPage(database, {
-    afterSeq: request.afterSeq,
-    limit: requireLimit(request.limit),
-    bytesMax: BATCH_BYTES_MAX / 2,
-  });
+  return readLogPage(database, { ...request, bytesMax: BATCH_BYTES_MAX / 2 });
 }
 
 /** Every version of an entry with what became of it. */
@@ -122,9 +101,4 @@ function reasonOf(version: ChangeRecord, winner: ChangeRecord | undefined, bases
   if (version.entry.updatedAt === winner?.entry.updatedAt)
     return 'lost to a version of the same time with the greater hash';
   return 'lost to a newer version that was written without knowing it';
-}
-
-function requireLimit(limit: number): number {
-  if (Number.isSafeInteger(limit) && limit >= 1 && limit <= RESULTS_MAX) return limit;
-  throw new SmError({ code: 'bad_request', message: `limit: must be a whole number from 1 to ${RESULTS_MAX}.` });
 }

@@ -6,10 +6,9 @@
 import { canonicalContent } from '../core/canonical.ts';
 import { draftToContent, type Entry, type EntryContent, parseDraft, parseEdit, parseEntry } from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
-import { AGENT_CHARACTERS_MAX, BATCH_CHANGES_MAX, SCOPE_CHARACTERS_MAX } from '../core/limits.ts';
 import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
-import { type EntryWithHash, readEntries } from '../store/read.ts';
+import { type ChangeRecord, type EntryWithHash, readEntries, readHistory } from '../store/read.ts';
 import type {
   EditRequest,
   ImportRequest,
@@ -21,7 +20,6 @@ import type {
 import { findEntry } from './references.ts';
 import {
   currentEntries,
-  entryIdsOf,
   findEarlierRun,
   type Version,
   type WriteContext,
@@ -30,22 +28,21 @@ import {
 
 /** Records drafts as new entries; with `supersedes`, in the same transaction, retires the entry it replaces. */
 export async function record(transaction: Database, context: WriteContext, request: RecordRequest): Promise<Entry[]> {
-  requireScope(request);
-  const drafts = requireBatch(request.drafts, 'drafts').map((draft) => parseDraft(draft));
+  const drafts = request.drafts.map((draft) => parseDraft(draft));
   if (request.supersedes !== undefined && drafts.length !== 1) {
     throw new SmError({ code: 'bad_request', message: 'supersedes: goes with exactly one new entry.' });
   }
-  // Other requests find out by appending whether they have been here before; this one would be refused by then.
-  if (request.supersedes !== undefined) {
+  const hasChosenIds = drafts.some(({ entryId }) => entryId !== undefined);
+  // Other requests find out by appending whether they have been here before; these would be refused by then.
+  if (request.supersedes !== undefined || hasChosenIds) {
     const earlier = await findEarlierRun(transaction, request.requestId, drafts.length);
-    if (earlier.length > 0) return currentEntries(transaction, entryIdsOf(earlier));
+    if (earlier.length > 0) return earlier.map(({ entry }) => entry);
   }
   const nowMs = context.nowMs();
   const contents = drafts.map((draft) =>
     draftToContent(draft, { ...request.scope, agent: request.agent, entryId: context.createEntryId(nowMs), nowMs }),
   );
-  const hasChosenIds = drafts.some(({ entryId }) => entryId !== undefined);
-  if (hasChosenIds && (await isRepetition(transaction, contents))) {
+  if (hasChosenIds && (await isRepetition(transaction, contents, request.supersedes))) {
     return currentEntries(
       transaction,
       contents.map(({ entryId }) => entryId),
@@ -80,10 +77,10 @@ export async function supersede(
   request: SupersedeRequest,
 ): Promise<{ old: Entry; new: Entry }> {
   const { workspaceId } = request;
+  const [earlier] = await findEarlierRun(transaction, request.requestId, 1);
+  if (earlier !== undefined) return { old: earlier.entry, new: await replacementAt(transaction, earlier) };
   const replacement = await findEntry(transaction, { workspaceId, idOrPrefix: request.newId });
   const old = await findEntry(transaction, { workspaceId, idOrPrefix: request.oldId });
-  const earlier = await findEarlierRun(transaction, request.requestId, 1);
-  if (earlier.length > 0) return { old: old.entry, new: replacement.entry };
   if (replacement.entry.status !== 'active') {
     throw new SmError({
       code: 'conflict',
@@ -105,7 +102,7 @@ export async function importChanges(
 ): Promise<ImportResult> {
   const receivedAt = Math.floor(context.nowMs());
   const result: ImportResult = { applied: 0, superseded: 0, duplicate: 0 };
-  const changes = requireBatch(request.changes, 'changes').map((change) => ({
+  const changes = request.changes.map((change) => ({
     changeId: change.changeId,
     base: change.base,
     replicaId: change.replicaId,
@@ -114,7 +111,10 @@ export async function importChanges(
     entry: parseEntry(change.entry),
   }));
   const outcomes = await appendChanges(transaction, changes);
-  for (const change of changes) result[outcomes.get(change.changeId) ?? 'duplicate'] += 1;
+  for (const { changeId } of changes) {
+    result[outcomes.get(changeId) ?? 'duplicate'] += 1;
+    outcomes.delete(changeId); // Named again in the same request it is a duplicate.
+  }
   return result;
 }
 
@@ -125,13 +125,25 @@ async function rewrite(
   request: EditRequest | RetractRequest,
   change: (entry: Entry) => Entry,
 ): Promise<Entry> {
+  const [earlier] = await findEarlierRun(transaction, request.requestId, 1);
+  if (earlier !== undefined) return earlier.entry;
   const current = await findEntry(transaction, request.reference);
-  const earlier = await findEarlierRun(transaction, request.requestId, 1);
-  if (earlier.length > 0) return current.entry;
   const content = withoutStamp(change(current.entry));
   if (canonicalContent(content) === canonicalContent(withoutStamp(current.entry))) return current.entry;
   const [written] = await writeVersions(transaction, context, request.requestId, [{ content, current }]);
   return written ?? current.entry;
+}
+
+/** The replacement of a superseded entry as it was when `change` superseded it. */
+async function replacementAt(transaction: Database, change: ChangeRecord): Promise<Entry> {
+  const versions = await readHistory(transaction, change.entry.supersededBy ?? '');
+  const [then] = versions.filter(({ seq }) => seq < change.seq);
+  if (then !== undefined) return then.entry;
+  throw new SmError({
+    code: 'conflict',
+    message: 'requestId: belongs to another request, which was no supersession.',
+    hint: 'Every request needs an id of its own.',
+  });
 }
 
 function supersededVersion(old: EntryWithHash, replacementId: string): Version {
@@ -158,9 +170,13 @@ function supersededVersion(old: EntryWithHash, replacementId: string): Version {
 
 /**
  * Whether every entry is there already with the very same content: recording it again is no error.
- * @throws SmError `exists` where another entry has one of the ids
+ * @throws SmError `exists` where another entry has one of the ids, or where it was recorded without superseding
  */
-async function isRepetition(transaction: Database, contents: EntryContent[]): Promise<boolean> {
+async function isRepetition(
+  transaction: Database,
+  contents: EntryContent[],
+  supersedes: string | undefined,
+): Promise<boolean> {
   const ids = contents.map(({ entryId }) => entryId);
   if (new Set(ids).size < ids.length) {
     throw new SmError({ code: 'bad_request', message: 'entryId: two of the new entries have the same id.' });
@@ -171,7 +187,7 @@ async function isRepetition(transaction: Database, contents: EntryContent[]): Pr
     const known = taken.get(content.entryId)?.entry;
     return known !== undefined && !isSameRecord(known, content);
   });
-  if (changed === undefined && taken.size === contents.length) return true;
+  if (changed === undefined && taken.size === contents.length && supersedes === undefined) return true;
   const [firstTaken] = taken.keys();
   throw new SmError({
     code: 'exists',
@@ -188,26 +204,4 @@ function isSameRecord(known: Entry, content: EntryContent): boolean {
 
 function withoutStamp({ updatedAt: _, ...content }: Entry): EntryContent {
   return content;
-}
-
-function requireBatch<T>(items: T[], field: string): T[] {
-  if (items.length >= 1 && items.length <= BATCH_CHANGES_MAX) return items;
-  throw new SmError({ code: 'bad_request', message: `${field}: must have 1 to ${BATCH_CHANGES_MAX} items.` });
-}
-
-function requireScope({ scope, agent }: RecordRequest): void {
-  const values: [string, string, number][] = [
-    ['workspaceId', scope.workspaceId, SCOPE_CHARACTERS_MAX],
-    ['projectId', scope.projectId, SCOPE_CHARACTERS_MAX],
-    ['agent', agent, AGENT_CHARACTERS_MAX],
-  ];
-  for (const [field, value, charactersMax] of values) {
-    if (value.length > charactersMax || /\p{Cc}|\p{Surrogate}/u.test(value)) {
-      throw new SmError({
-        code: 'bad_request',
-        message: `${field}: must be plain text of at most ${charactersMax} characters.`,
-      });
-    }
-  }
-  if (agent.trim() === '') throw new SmError({ code: 'bad_request', message: 'agent: must not be empty.' });
 }

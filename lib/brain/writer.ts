@@ -5,6 +5,8 @@
  */
 import { nextStampTime } from '../core/clock.ts';
 import type { Entry, EntryContent } from '../core/entry.ts';
+import { SmError } from '../core/errors.ts';
+import { TIMESTAMP_MS_MAX } from '../core/limits.ts';
 import { type NewChange, appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { sha256Hex } from '../store/hash.ts';
@@ -43,7 +45,7 @@ export async function findEarlierRun(database: Database, requestId: string, chan
 
 /**
  * Stamps and appends `versions` in order; a request that has been here before appends nothing.
- * @returns the entries as they are after the request
+ * @returns the entries as the request wrote them
  */
 export async function writeVersions(
   transaction: Database,
@@ -54,6 +56,7 @@ export async function writeVersions(
   const nowMs = context.nowMs();
   const changes = versions.map(({ content, current }, position): NewChange => {
     const updatedAt = nextStampTime(nowMs, current?.entry.updatedAt);
+    if (updatedAt > TIMESTAMP_MS_MAX) throw noTimeLeft(content.entryId);
     return {
       changeId: changeIdOf(requestId, position),
       base: current?.hash ?? null,
@@ -66,11 +69,17 @@ export async function writeVersions(
   const outcomes = await appendChanges(transaction, changes);
   // A version stamped just now always wins, unless the log has its change already.
   if (changes.every(({ changeId }) => outcomes.get(changeId) === 'applied')) return changes.map(({ entry }) => entry);
-  return currentEntries(transaction, entryIdsOf(await findEarlierRun(transaction, requestId, versions.length)));
+  const earlier = await findEarlierRun(transaction, requestId, versions.length);
+  return earlier.map(({ entry }) => entry);
 }
 
-export function entryIdsOf(changes: ChangeRecord[]): string[] {
-  return changes.map(({ entry }) => entry.entryId);
+/** Only a stamp that was received can be so great; nothing has been written when this is thrown. */
+function noTimeLeft(entryId: string): SmError {
+  return new SmError({
+    code: 'conflict',
+    message: `${entryId} bears the last possible time and cannot be changed any more.`,
+    hint: 'Record a new entry instead.',
+  });
 }
 
 /** What the entries with these ids are now, in the order of the ids. */

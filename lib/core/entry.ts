@@ -53,11 +53,14 @@ function text(charactersMax: number) {
     v.string('must be text'),
     v.check((s) => !s.includes('\0'), 'must not contain NUL characters'),
     v.check((s) => !LONE_SURROGATE.test(s), 'must be valid Unicode (it has half of a surrogate pair)'),
-    v.check(
-      (s) => s.length <= charactersMax || [...s].length <= charactersMax,
-      `must have at most ${charactersMax} characters`,
-    ),
+    v.check((s) => !isLongerThan(s, charactersMax), `must have at most ${charactersMax} characters`),
   );
+}
+
+/** In code points, which take one or two code units; counted only where that makes a difference. */
+function isLongerThan(s: string, charactersMax: number): boolean {
+  if (s.length <= charactersMax) return false;
+  return s.length > 2 * charactersMax || [...s].length > charactersMax;
 }
 
 function longText() {
@@ -206,7 +209,15 @@ function tidy<T extends EntryEdit>(fields: T): T {
   return tidied;
 }
 
-function parse<S extends v.GenericSchema>(schema: S, input: unknown, what: string): v.InferOutput<S> {
+/**
+ * Parses `input`, which the message calls an entry, an edit or a request.
+ * @throws SmError `bad_request` that names the first field at fault, also in `details.field`
+ */
+export function parse<S extends v.GenericSchema>(
+  schema: S,
+  input: unknown,
+  what: 'entry' | 'edit' | 'request',
+): v.InferOutput<S> {
   const result = v.safeParse(schema, input, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0];
@@ -218,7 +229,7 @@ function parse<S extends v.GenericSchema>(schema: S, input: unknown, what: strin
   });
 }
 
-function describeIssue(issue: v.BaseIssue<unknown>, path: string, what: string): string {
+function describeIssue(issue: v.BaseIssue<unknown>, path: string, what: 'entry' | 'edit' | 'request'): string {
   if (path === '') return `The ${what} must be an object of named fields.`;
   if (issue.type === 'strict_object' && issue.expected === 'never') return `${path}: is not a field of an ${what}.`;
   if (issue.received === 'undefined') return `${path}: is missing.`;
@@ -228,6 +239,6 @@ function describeIssue(issue: v.BaseIssue<unknown>, path: string, what: string):
 /** Shows a short offending value, never a long one: an error message is no place for 10 MB. */
 function quoteShort(input: unknown): string {
   if (typeof input !== 'string' && typeof input !== 'number') return '';
-  const shown = JSON.stringify(input);
-  return shown.length <= 60 && shown.length > 2 ? `, but is ${shown}` : '';
+  const shown = typeof input === 'number' ? String(input) : JSON.stringify(input);
+  return shown.length <= 60 && shown !== '""' ? `, but is ${shown}` : '';
 }

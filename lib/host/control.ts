@@ -13,11 +13,17 @@ const SILENCE_MS_MAX = 5_000;
 const STOP_DEADLINE_MS = 60_000;
 const STOP_POLL_MS = 20;
 
+export interface ControlOptions {
+  brainDirectory: string;
+  /** How long the host may say nothing. */
+  silenceMsMax?: number;
+}
+
 export type HostStatus = { running: false } | ({ running: true } & HostFigures);
 
 /** @throws SmError `host_unresponsive` where a host is there but does not answer */
-export async function hostStatus({ brainDirectory }: { brainDirectory: string }): Promise<HostStatus> {
-  const answer = await ask(brainDirectory, 'status');
+export async function hostStatus(options: ControlOptions): Promise<HostStatus> {
+  const answer = await ask(options, 'status');
   return answer === undefined ? { running: false } : { running: true, ...(answer as HostFigures) };
 }
 
@@ -25,16 +31,14 @@ export async function hostStatus({ brainDirectory }: { brainDirectory: string })
  * Ends the host and waits until it has let go of the brain. With `force` one that does not answer is killed; what it
  * had acknowledged is safe.
  */
-export async function stopHost(options: {
-  brainDirectory: string;
-  force?: boolean;
-  timeoutMs?: number;
-}): Promise<{ stopped: boolean; pid?: number }> {
+export async function stopHost(
+  options: ControlOptions & { force?: boolean; timeoutMs?: number },
+): Promise<{ stopped: boolean; pid?: number }> {
   const places = placesOf(options.brainDirectory);
   const info = readHostInfo(places);
   if (info === undefined) return { stopped: false };
   try {
-    if ((await ask(options.brainDirectory, 'stop')) === undefined) return { stopped: false };
+    if ((await ask(options, 'stop')) === undefined) return { stopped: false };
   } catch (error) {
     if (!(error instanceof SmError && error.code === 'host_unresponsive' && options.force === true)) throw error;
     killHost(info.pid);
@@ -57,11 +61,11 @@ export function hostLogFile(brainDirectory: string): string {
   return placesOf(brainDirectory).logFile;
 }
 
-async function ask(brainDirectory: string, type: 'status' | 'stop'): Promise<unknown> {
+async function ask({ brainDirectory, silenceMsMax }: ControlOptions, type: 'status' | 'stop'): Promise<unknown> {
   const info = readHostInfo(placesOf(brainDirectory));
   if (info === undefined) return undefined;
   try {
-    const opened = await HostConnection.open(info, version, SILENCE_MS_MAX);
+    const opened = await HostConnection.open(info, version, silenceMsMax ?? SILENCE_MS_MAX);
     if (opened === undefined) return undefined;
     try {
       return await opened.connection.ask({ type });

@@ -84,7 +84,12 @@ export class BrainEngine implements Brain {
     while (worker !== this.#current) worker = await this.#ensureWorker();
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
-      this.#pending.set(id, { operation, sinceMs: performance.now(), resolve: resolve as (answer: unknown) => void, reject });
+      this.#pending.set(id, {
+        operation,
+        sinceMs: performance.now(),
+        resolve: resolve as (answer: unknown) => void,
+        reject,
+      });
       worker.postMessage({ type: 'run', id, operation, request });
     });
   }
@@ -200,7 +205,10 @@ export class BrainEngine implements Brain {
   async #ensurePreviousEnd(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(notOpened('is still held by a thread that does not end')), TERMINATION_DEADLINE_MS);
+      timer = setTimeout(
+        () => reject(notOpened('is still held by a thread that does not end')),
+        TERMINATION_DEADLINE_MS,
+      );
     });
     try {
       await Promise.race([this.#previousEnd, tooLong]);

@@ -22,7 +22,8 @@ export async function startHost(brainDirectory: string, idleMs: number): Promise
     const report = await startOnce(brainDirectory, idleMs);
     if ('error' in report) throw errorFromJson(report.error);
     if ('listening' in report) return;
-    if (starts === STARTS_MAX) throw notStarted(`The brain host was killed at once, again and again (${report.killed}).`);
+    if (starts === STARTS_MAX)
+      throw notStarted(`The brain host was killed at once, again and again (${report.killed}).`);
   }
 }
 

@@ -38,7 +38,8 @@ try {
   await serve();
 } catch (error) {
   log(`did not start: ${(error as Error).message}`);
-  const isNeedless = error instanceof SmError && error.code === 'store_locked' && isServed(readLockHolder(places.lockFile));
+  const isNeedless =
+    error instanceof SmError && error.code === 'store_locked' && isServed(readLockHolder(places.lockFile));
   report(isNeedless ? { listening: true } : { error: toSmError(error).toJSON() });
   process.exit(isNeedless ? 0 : toSmError(error).exitCode); // A socket that is open already must not keep it alive.
 }

@@ -94,7 +94,11 @@ function shortRuntimeDirectory(name: string): string {
   const own = `stackmemory-${process.getuid?.() ?? 'user'}`;
   const runtime = process.env['XDG_RUNTIME_DIR'];
   // A runtime directory that is not there, or is another user's (sudo keeps the variable), is passed over.
-  const parents = [...(runtime !== undefined && isAccessible(runtime, fs.constants.W_OK | fs.constants.X_OK) ? [runtime] : []), os.tmpdir(), '/tmp'];
+  const parents = [
+    ...(runtime !== undefined && isAccessible(runtime, fs.constants.W_OK | fs.constants.X_OK) ? [runtime] : []),
+    os.tmpdir(),
+    '/tmp',
+  ];
   const parent = parents.find((candidate) => isShortEnough(path.join(candidate, own, name))) ?? '/tmp';
   const directory = path.join(parent, own);
   if (fs.lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
@@ -137,8 +141,7 @@ export function writeHostInfo(places: BrainPlaces, info: HostInfo): void {
 export function readHostInfo(places: BrainPlaces): HostInfo | undefined {
   try {
     const info = JSON.parse(fs.readFileSync(places.hostInfoFile, 'utf8')) as Partial<HostInfo> | null;
-    const isWhole =
-      typeof info?.pid === 'number' && typeof info.socket === 'string' && typeof info.secret === 'string';
+    const isWhole = typeof info?.pid === 'number' && typeof info.socket === 'string' && typeof info.secret === 'string';
     return isWhole ? (info as HostInfo) : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

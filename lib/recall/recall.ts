@@ -15,7 +15,7 @@ import {
   type StoreScope,
 } from '../store/read.ts';
 import { brainEntries } from '../store/schema.ts';
-import { queryWords } from './query-words.ts';
+import { queryWords, wordForms } from './query-words.ts';
 
 export interface RecallQuery {
   scope: StoreScope;
@@ -45,18 +45,17 @@ export async function recallEntries(database: Database, query: RecallQuery): Pro
 }
 
 async function searchWords(database: Database, query: RecallQuery, words: string[]): Promise<RankedEntry[]> {
-  const perWord = words.map((word) => sql`plainto_tsquery('pg_catalog.english', ${word})`);
+  const perWord = words.map((word) => {
+    const forms = wordForms(word).map((form) => sql`plainto_tsquery('pg_catalog.english', ${form})`);
+    return sql`(${sql.join(forms, sql` || `)})`;
+  });
   const anyWord = sql`(${sql.join(perWord, sql` || `)})`;
-  // The share of the query's words that the entry has, then PostgreSQL's rank (flag 32: rank / (rank + 1)) within it.
+  // How many of the words the entry has decides; PostgreSQL's rank (flag 32: rank / (rank + 1), below 1) orders the rest.
   const shares = perWord.map((word) => sql`(${brainEntries.search} @@ ${word})::int`);
-  const share = sql`(${sql.join(shares, sql` + `)})::float8 / ${words.length}`;
+  const count = sql`(${sql.join(shares, sql` + `)})`;
   const rank = sql`ts_rank('{0.1, 0.3, 0.6, 1.0}'::real[], ${brainEntries.search}, ${anyWord}, 1 | 32)::float8`;
-  return select(
-    database,
-    query,
-    sql`${brainEntries.search} @@ ${anyWord}`,
-    sql<number>`0.5 * ${share} + 0.5 * ${rank}`,
-  );
+  const score = sql<number>`(${count} + ${rank}) / ${words.length + 1}::float8`;
+  return select(database, query, sql`${brainEntries.search} @@ ${anyWord}`, score);
 }
 
 async function searchParts(database: Database, query: RecallQuery, words: string[]): Promise<RankedEntry[]> {

@@ -9,7 +9,16 @@ const directory = temporaryDirectory();
 const sqlite = fileURLToPath(new URL('sqlite.mjs', import.meta.url));
 const file = path.join(directory, 'peer.db');
 const env = brainEnvironment(directory);
-const RECORD = ['brain', 'record', '--title', 'Retries need jitter', '--conclusion', 'Full jitter ended it.', '--tags', 'net'];
+const RECORD = [
+  'brain',
+  'record',
+  '--title',
+  'Retries need jitter',
+  '--conclusion',
+  'Full jitter ended it.',
+  '--tags',
+  'net',
+];
 
 try {
   for (let count = 0; count < 20; count += 1) sm(directory, ...RECORD);

@@ -18,7 +18,10 @@ export function brainEnvironment(directory) {
 }
 
 export function sm(directory, ...args) {
-  const result = spawnSync(process.execPath, [program, ...args], { env: brainEnvironment(directory), encoding: 'utf8' });
+  const result = spawnSync(process.execPath, [program, ...args], {
+    env: brainEnvironment(directory),
+    encoding: 'utf8',
+  });
   if (result.status !== 0) throw new Error(`sm ${args.join(' ')}: ${result.stderr}`);
   return result.stdout;
 }

@@ -11,10 +11,18 @@ database.exec(`
 if (job === 'record') {
   const id = crypto.randomUUID();
   database.transaction(() => {
-    database.prepare('INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)').run(id, 'Retries need jitter', '', 'Full jitter ended it.', 'net', Date.now());
-    database.prepare('INSERT INTO words VALUES (?, ?, ?, ?)').run('Retries need jitter', '', 'Full jitter ended it.', 'net');
+    database
+      .prepare('INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)')
+      .run(id, 'Retries need jitter', '', 'Full jitter ended it.', 'net', Date.now());
+    database
+      .prepare('INSERT INTO words VALUES (?, ?, ?, ?)')
+      .run('Retries need jitter', '', 'Full jitter ended it.', 'net');
   })();
   console.log(id);
 } else {
-  console.log(JSON.stringify(database.prepare('SELECT * FROM words WHERE words MATCH ? ORDER BY bm25(words) LIMIT 10').all('jitter OR retry')));
+  console.log(
+    JSON.stringify(
+      database.prepare('SELECT * FROM words WHERE words MATCH ? ORDER BY bm25(words) LIMIT 10').all('jitter OR retry'),
+    ),
+  );
 }

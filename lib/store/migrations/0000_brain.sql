@@ -61,10 +61,13 @@ CREATE INDEX brain_entries_by_time ON brain_entries (workspace_id, updated_at);
 --> statement-breakpoint
 CREATE INDEX brain_entries_by_words ON brain_entries USING gin (search) WITH (fastupdate = off);
 --> statement-breakpoint
--- The words of an entry, weighted by field. camelCase, snake_case, paths and dotted names are found whole and by part.
+-- The words of an entry. camelCase, snake_case, paths and dotted names are found whole and by part. PostgreSQL's parser
+-- takes quadratic time over long runs such as `a_a_a_…` or `@A1@A1…`, and over `<!--` that nothing closes (64 KiB:
+-- minutes), so `_` and `<` become spaces and no run is longer than 200 characters. recall/query-words.ts does the same.
 CREATE FUNCTION brain_words(content text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT to_tsvector('pg_catalog.english', content || ' '
-    || regexp_replace(regexp_replace(content, '([[:lower:][:digit:]])([[:upper:]])', '\1 \2', 'g'), '[_./\\:#@-]+', ' ', 'g'))
+  SELECT to_tsvector('pg_catalog.english', plain || ' '
+    || translate(regexp_replace(plain, '([[:lower:][:digit:]])([[:upper:]])', '\1 \2', 'g'), './\:#@-', '       '))
+  FROM (SELECT regexp_replace(translate(content, '_<', '  '), '\S{200}', '\& ', 'g') AS plain OFFSET 0) AS bounded
 $$;
 --> statement-breakpoint
 CREATE FUNCTION brain_document(title text, tags text[], conclusion text, summary text) RETURNS tsvector
@@ -85,10 +88,11 @@ CROSS JOIN LATERAL jsonb_to_record(w.content::jsonb) AS c(agent text, kind text,
 --> statement-breakpoint
 -- Appends changes to the log in their order and merges each into brain_entries by the merge law: the greater
 -- (updated_at, hash) wins. A change_id that the log has already is left alone and not returned. The newest local stamp
--- raises the clock's high-water mark. A function, because PostgreSQL keeps
--- its plan: planning this statement takes four times as long as running it.
+-- raises the clock's high-water mark. A function, because PostgreSQL keeps its plan: planning this statement takes longer
+-- than running it. The plan is made once, often on empty tables, and must serve full ones: hence look-ups as scalar
+-- subqueries, which cannot become a join over the whole table, and no sequential scans.
 CREATE FUNCTION brain_append(changes jsonb) RETURNS TABLE (appended_id text, appended_outcome text)
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
@@ -97,7 +101,7 @@ BEGIN
     FROM jsonb_to_recordset(changes) AS i(position integer, change_id text, entry_id text, workspace_id text,
       project_id text, base text, hash text, replica_id text, updated_at bigint, received_at bigint, origin text,
       content text)
-    WHERE NOT EXISTS (SELECT FROM brain_changes known WHERE known.change_id = i.change_id)
+    WHERE (SELECT known.seq FROM brain_changes known WHERE known.change_id = i.change_id) IS NULL
     ORDER BY i.change_id, i.position
   ), judged AS (
     SELECT i.*, greatest(

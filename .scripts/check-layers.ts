@@ -2,7 +2,6 @@
 import { fileURLToPath } from 'node:url';
 import { findViolations } from './layers.ts';
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const violations = await findViolations();
+const violations = await findViolations(fileURLToPath(new URL('..', import.meta.url)));
 for (const violation of violations) console.error(`  ${violation}`);
 process.exitCode = violations.length > 0 ? 1 : 0;

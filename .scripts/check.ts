@@ -12,7 +12,7 @@ const tools = path.join(root, 'node_modules/.bin');
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 const CHECKS: [name: string, tool: string, ...args: string[]][] = [
-  ['types', 'tsc', '-p', '.', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/tsc.tsbuildinfo'],
+  ['types', 'tsc', '-p', '.config/tsconfig.check.json'],
   ['lint', 'oxlint', '--type-aware', '-c', '.config/oxlintrc.json', '--deny-warnings', '.', '.config', '.scripts'],
   ['format', 'prettier', '--check', '--cache', '--cache-strategy', 'content', '--log-level', 'warn', '.'],
   ['layering', 'tsx', '.scripts/check-layers.ts'],

@@ -8,12 +8,13 @@ import { forbidden } from '../.config/layers.ts';
 const FOLDERS = ['bin', 'portal', 'server-stub', 'lib'];
 
 /**
- * The violations in the tree of the working directory, as `rule: from -> to`.
+ * The violations in the tree at `root`, as `rule: from -> to`.
  * @throws where a source was not seen, or no imports were: a cruiser that cannot read TypeScript finds no fault
  */
-export async function findViolations(): Promise<string[]> {
-  const folders = FOLDERS.filter((folder) => fs.existsSync(folder));
+export async function findViolations(root: string): Promise<string[]> {
+  const folders = FOLDERS.filter((folder) => fs.existsSync(path.join(root, folder)));
   const { output } = await cruise(folders, {
+    baseDir: root,
     ruleSet: { forbidden },
     validate: true,
     tsPreCompilationDeps: true,
@@ -26,16 +27,16 @@ export async function findViolations(): Promise<string[]> {
   });
   const { summary, modules } = output as ICruiseResult;
   const seen = new Set(modules.map(({ source }) => source));
-  const unseen = folders.flatMap(sourcesIn).filter((source) => !seen.has(source));
+  const unseen = folders.flatMap((folder) => sourcesIn(root, folder)).filter((source) => !seen.has(source));
   if (unseen.length > 0) throw new Error(`the cruiser did not see ${unseen.join(', ')}`);
   const imports = modules.flatMap(({ dependencies }) => dependencies).length;
   if (imports < seen.size / 2) throw new Error(`the cruiser saw only ${imports} imports in ${seen.size} modules`);
   return summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from}${from === to ? '' : ` -> ${to}`}`);
 }
 
-function sourcesIn(folder: string): string[] {
+function sourcesIn(root: string, folder: string): string[] {
   return fs
-    .readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => path.posix.join(folder, name.split(path.sep).join('/')));
 }

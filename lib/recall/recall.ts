@@ -3,7 +3,7 @@
  * lowers its rank and never hides it. Reads only; the words of entries are indexed by the store in the same
  * transaction that writes them.
  */
-import { and, desc, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Entry } from '../core/entry.ts';
 import type { Database } from '../store/database.ts';
 import {
@@ -16,6 +16,9 @@ import {
 } from '../store/read.ts';
 import { brainEntries } from '../store/schema.ts';
 import { queryWords, wordForms } from './query-words.ts';
+
+/** Entries whose rank is computed: those that have most of the query's words, the newest first. */
+const RANKED_MAX = 500;
 
 export interface RecallQuery {
   scope: StoreScope;
@@ -50,12 +53,28 @@ async function searchWords(database: Database, query: RecallQuery, words: string
     return sql`(${sql.join(forms, sql` || `)})`;
   });
   const anyWord = sql`(${sql.join(perWord, sql` || `)})`;
-  // How many of the words the entry has decides; PostgreSQL's rank (flag 32: rank / (rank + 1), below 1) orders the rest.
-  const shares = perWord.map((word) => sql`(${brainEntries.search} @@ ${word})::int`);
-  const count = sql`(${sql.join(shares, sql` + `)})`;
+  // How many of the words the entry has decides, and is cheap to tell; PostgreSQL's rank (flag 32: rank / (rank + 1),
+  // below 1) orders the rest, but takes long, so that only the foremost entries get one.
+  const counts = perWord.map((word) => sql`(${brainEntries.search} @@ ${word})::int`);
+  const count = sql<number>`(${sql.join(counts, sql` + `)})`.as('word_count');
+  const foremost = database.$with('foremost').as(
+    database
+      .select({ entryId: brainEntries.entryId, count })
+      .from(brainEntries)
+      .where(and(entryCondition(query.scope, query.filter), sql`${brainEntries.search} @@ ${anyWord}`))
+      .orderBy(desc(sql`word_count`), desc(brainEntries.updatedAt))
+      .limit(Math.max(query.limit, RANKED_MAX)),
+  );
   const rank = sql`ts_rank('{0.1, 0.3, 0.6, 1.0}'::real[], ${brainEntries.search}, ${anyWord}, 1 | 32)::float8`;
-  const score = sql<number>`(${count} + ${rank}) / ${words.length + 1}::float8`;
-  return select(database, query, sql`${brainEntries.search} @@ ${anyWord}`, score);
+  const score = sql<number>`(${foremost.count} + ${rank}) / ${words.length + 1}::float8`.as('score');
+  const rows = await database
+    .with(foremost)
+    .select({ ...ENTRY_SELECTION, score })
+    .from(foremost)
+    .innerJoin(brainEntries, eq(brainEntries.entryId, foremost.entryId))
+    .orderBy(desc(sql`score`), desc(brainEntries.updatedAt), desc(brainEntries.entryId))
+    .limit(query.limit);
+  return rows.map(toRankedEntry);
 }
 
 async function searchParts(database: Database, query: RecallQuery, words: string[]): Promise<RankedEntry[]> {
@@ -63,21 +82,16 @@ async function searchParts(database: Database, query: RecallQuery, words: string
     ${brainEntries.conclusion}, ${brainEntries.summary}))`;
   const found = words.map((word) => sql`(position(${word.toLowerCase()} in ${text}) > 0)::int`);
   const count = sql`(${sql.join(found, sql` + `)})`;
-  return select(database, query, sql`${count} > 0`, sql<number>`0.25 * ${count}::float8 / ${words.length}`);
-}
-
-async function select(
-  database: Database,
-  query: RecallQuery,
-  matches: SQL,
-  score: SQL<number>,
-): Promise<RankedEntry[]> {
-  const ranked = score.as('score');
+  const score = sql<number>`0.25 * ${count}::float8 / ${words.length}`.as('score');
   const rows = await database
-    .select({ ...ENTRY_SELECTION, score: ranked })
+    .select({ ...ENTRY_SELECTION, score })
     .from(brainEntries)
-    .where(and(entryCondition(query.scope, query.filter), matches))
+    .where(and(entryCondition(query.scope, query.filter), sql`${count} > 0`))
     .orderBy(desc(sql`score`), desc(brainEntries.updatedAt), desc(brainEntries.entryId))
     .limit(query.limit);
-  return rows.map(({ score: relevance, ...row }) => ({ ...rowToEntry(row), score: relevance }));
+  return rows.map(toRankedEntry);
+}
+
+function toRankedEntry({ score, ...row }: Parameters<typeof rowToEntry>[0] & { score: number }): RankedEntry {
+  return { ...rowToEntry(row), score };
 }

@@ -2,7 +2,7 @@
  * Which part may import which: the rules for dependency-cruiser, made from one list of layers. Arrows go down only;
  * type imports count, and so do imports of parts that are yet to be written.
  */
-import type { IForbiddenRuleType } from 'dependency-cruiser';
+import type { IRegularForbiddenRuleType } from 'dependency-cruiser';
 
 /** From the top down. */
 export const LAYERS = [
@@ -33,9 +33,9 @@ function pathOf(layers: readonly string[]): string {
 
 function forbid(
   name: string,
-  from: IForbiddenRuleType['from'],
-  to: IForbiddenRuleType['to'],
-): { name: string; severity: 'error'; from: IForbiddenRuleType['from']; to: IForbiddenRuleType['to'] } {
+  from: IRegularForbiddenRuleType['from'],
+  to: IRegularForbiddenRuleType['to'],
+): IRegularForbiddenRuleType {
   return { name, severity: 'error', from, to };
 }
 

@@ -5,6 +5,7 @@
  * Usage: tsx .scripts/build.ts [--force]   (--force makes the template anew, too)
  */
 import { build, type BuildOptions } from 'esbuild';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,16 +41,25 @@ const shared = {
 
 /**
  * The command is one CommonJS file: Node starts it in three quarters of the time that it takes for the same code as
- * ES modules.
+ * ES modules. sm.cjs runs it from V8's compiled form, see bin/launch.ts.
  */
 const command = {
   ...shared,
   entryPoints: ['bin/sm.ts'],
-  outfile: path.join(staging, 'sm.cjs'),
+  outfile: path.join(staging, 'command.cjs'),
   format: 'cjs',
   minify: true,
   define: { ...shared.define, 'import.meta.url': '__moduleUrl' },
   banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
+} as const satisfies BuildOptions;
+
+const launcher = {
+  ...shared,
+  entryPoints: ['bin/launch.ts'],
+  outfile: path.join(staging, 'sm.cjs'),
+  format: 'cjs',
+  minify: true,
+  banner: { js: '#!/usr/bin/env node' },
 } as const satisfies BuildOptions;
 
 const modules = {
@@ -66,22 +76,25 @@ async function main(): Promise<void> {
   fs.mkdirSync(staging, { recursive: true });
   try {
     fs.cpSync(path.join(root, 'lib/store/migrations'), path.join(staging, 'migrations'), { recursive: true });
-    const [first, second] = await Promise.all([
-      build(command),
-      build(modules),
+    const bundles = [build(command), build(modules)];
+    // All are awaited even where one fails: none may go on writing into a directory that is being removed.
+    const steps = await Promise.allSettled([
+      ...bundles,
       emitTypes(root, path.join(staging, 'types'), installed),
       provideTemplate({ root, last: dist, target: staging }, manifest.dependencies, isForced),
     ]);
-    fs.writeFileSync(
-      path.join(staging, 'THIRD-PARTY-LICENSES.txt'),
-      licensesOf(root, [first.metafile, second.metafile]),
-    );
+    const failures = steps.flatMap((step) => (step.status === 'rejected' ? [step.reason as unknown] : []));
+    if (failures.length > 0) throw new AggregateError(failures);
+    const metafiles = (await Promise.all(bundles)).map(({ metafile }) => metafile);
+    fs.writeFileSync(path.join(staging, 'THIRD-PARTY-LICENSES.txt'), licensesOf(root, metafiles));
+    const buildHash = createHash('sha256').update(fs.readFileSync(command.outfile)).digest('hex').slice(0, 16);
+    await build({ ...launcher, define: { __SM_BUILD__: JSON.stringify(buildHash) } });
     fs.chmodSync(path.join(staging, 'sm.cjs'), 0o755);
     publish(startedMs);
   } finally {
     fs.rmSync(staging, { recursive: true, force: true });
   }
-  for (const name of ['sm.cjs', 'host.js', 'worker.js', 'index.js', 'template.tar.gz']) {
+  for (const name of ['sm.cjs', 'command.cjs', 'host.js', 'worker.js', 'index.js', 'template.tar.gz']) {
     console.log(`  dist/${name.padEnd(16)} ${Math.ceil(fs.statSync(path.join(dist, name)).size / 1024)} KiB`);
   }
   console.log(`  built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
@@ -116,4 +129,9 @@ function removeLeftovers(): void {
   }
 }
 
-await main();
+await main().catch((error: unknown) => {
+  for (const failure of error instanceof AggregateError ? (error.errors as unknown[]) : [error]) {
+    console.error(failure instanceof Error ? failure.message : failure);
+  }
+  process.exitCode = 1;
+});

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The program `sm`. Owns the process: signals, the last line of defence against bugs, and the exit. Everything else is
  * main.ts, which gets the world as a parameter.

@@ -1,28 +1,26 @@
 /**
- * An open brain: runs operations one after another on a store that this process owns. Owns the queue, the sharing of
- * one transaction (and so of one fsync) by writes that wait together, and the store's upkeep: checkpoints and vacuum.
+ * An open brain: runs operations one after another on a store that this process owns. Owns the queue and the sharing
+ * of one transaction (and so of one fsync) by writes that wait together. Refuses requests of the wrong shape or size.
  * Invariant: a write resolves only after the commit that holds it is on disk.
  */
-import fs from 'node:fs';
-import { sql } from 'drizzle-orm';
 import { SmError } from '../core/errors.ts';
-import { DISK_RESERVE_BYTES } from '../core/limits.ts';
-import { type Database, isPoisoned, rowsOf, toStoreError } from '../store/database.ts';
+import { BATCH_BYTES_MAX } from '../core/limits.ts';
+import { type Database, isPoisoned, toStoreError } from '../store/database.ts';
 import { readReplicaId } from '../store/meta.ts';
 import type { OpenStore } from '../store/pglite.ts';
 import { rebuildEntries, verifyStore } from '../store/verify.ts';
 import { type AnswerOf, type Brain, type OperationName, type RequestOf, WRITE_OPERATIONS } from './contract.ts';
 import { history, list, log, logPage, recall, status } from './query.ts';
 import { findEntry } from './references.ts';
+import { parseRequest } from './requests.ts';
+import { StoreUpkeep } from './upkeep.ts';
 import { edit, importChanges, record, retract, supersede } from './write.ts';
 import type { WriteContext } from './writer.ts';
 
 /** Requests that share one transaction at most. */
 const WRITES_PER_TRANSACTION_MAX = 64;
-const CHECKPOINT_WAL_BYTES = 32 * 1024 * 1024;
-/** How often the amount of WAL is looked at, in transactions. */
-const WAL_CHECK_INTERVAL = 32;
-const VACUUM_AFTER_CHANGES = 2_000;
+/** What may share a transaction: the others take long, and have deadlines of their own. */
+const SHARING_OPERATIONS: readonly OperationName[] = ['record', 'edit', 'supersede', 'retract'];
 
 export interface SessionOptions {
   directory: string;
@@ -36,6 +34,8 @@ export interface SessionOptions {
 interface Job {
   operation: OperationName;
   request: unknown;
+  /** Length of a write's request as JSON; 0 for a read. */
+  bytes: number;
   resolve: (answer: unknown) => void;
   reject: (error: SmError) => void;
 }
@@ -48,44 +48,42 @@ export class BrainSession implements Brain {
   readonly #store: OpenStore;
   readonly #options: SessionOptions;
   readonly #context: WriteContext;
+  readonly #upkeep: StoreUpkeep;
   readonly #jobs: Job[] = [];
+  readonly #waitingForQuiet: (() => void)[] = [];
   #isRunning = false;
-  #transactionsSinceWalCheck = 0;
-  #changesSinceCheckpoint = 0;
-  #changesSinceVacuum = 0;
-  #walBytesAtCheckpoint = 0;
+  #closing: Promise<void> | undefined;
 
-  private constructor(store: OpenStore, options: SessionOptions, replicaId: string) {
+  private constructor(store: OpenStore, options: SessionOptions, upkeep: StoreUpkeep, replicaId: string) {
     this.#store = store;
     this.#options = options;
+    this.#upkeep = upkeep;
     this.#context = { replicaId, nowMs: options.nowMs, createEntryId: options.createEntryId };
   }
 
   static async open(store: OpenStore, options: SessionOptions): Promise<BrainSession> {
     const replicaId = await readReplicaId(store.database, options.createReplicaId);
-    const session = new BrainSession(store, options, replicaId);
-    session.#walBytesAtCheckpoint = await session.#walBytes();
-    return session;
+    const upkeep = await StoreUpkeep.open(store, options.directory);
+    return new BrainSession(store, options, upkeep, replicaId);
   }
 
   run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
     return new Promise((resolve, reject) => {
-      this.#jobs.push({ operation, request, resolve: resolve as Job['resolve'], reject });
+      if (this.#closing !== undefined) throw closed();
+      const parsed = parseRequest(operation, request);
+      const bytes = isWrite(operation) ? requireSize(parsed) : 0;
+      this.#jobs.push({ operation, request: parsed, bytes, resolve: resolve as Job['resolve'], reject });
       void this.#work();
     });
   }
 
   /** Checkpoint and vacuum where there is reason to. To be called when nobody is waiting. */
   async doUpkeep(): Promise<void> {
-    if (this.#isRunning || this.poison !== undefined || this.#changesSinceCheckpoint === 0) return;
+    if (this.#isRunning || this.#closing !== undefined || this.poison !== undefined || !this.#upkeep.isDue) return;
     this.#isRunning = true;
     this.#options.onWork?.('upkeep');
     try {
-      if (this.#changesSinceVacuum >= VACUUM_AFTER_CHANGES) {
-        await this.#store.client.exec('VACUUM ANALYZE');
-        this.#changesSinceVacuum = 0;
-      }
-      await this.#checkpoint();
+      await this.#upkeep.whenIdle();
     } catch (error) {
       this.#notePoison(error);
     } finally {
@@ -95,7 +93,14 @@ export class BrainSession implements Brain {
     void this.#work();
   }
 
-  async close(): Promise<void> {
+  /** Answers what was asked before, then shuts the store down. */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeWhenQuiet();
+    return this.#closing;
+  }
+
+  async #closeWhenQuiet(): Promise<void> {
+    if (this.#isRunning) await new Promise<void>((resolve) => this.#waitingForQuiet.push(resolve));
     await this.#store.close();
   }
 
@@ -105,20 +110,26 @@ export class BrainSession implements Brain {
     for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
       this.#options.onWork?.(job.operation);
       if (this.poison !== undefined) job.reject(this.poison);
-      else if (isWrite(job)) await this.#commitTogether([job, ...this.#takeWaitingWrites()]);
+      else if (isWrite(job.operation)) await this.#commitTogether([job, ...this.#takeWaitingWrites(job)]);
       else await this.#answer(job);
     }
     this.#options.onWork?.(null);
     this.#isRunning = false;
+    for (const resolve of this.#waitingForQuiet.splice(0)) resolve();
   }
 
   /** Writes that wait may overtake reads that wait: they are answered sooner and nobody can tell. */
-  #takeWaitingWrites(): Job[] {
+  #takeWaitingWrites(first: Job): Job[] {
+    if (!SHARING_OPERATIONS.includes(first.operation)) return [];
     const taken: Job[] = [];
+    let bytes = first.bytes;
     for (let index = 0; index < this.#jobs.length && taken.length < WRITES_PER_TRANSACTION_MAX - 1;) {
       const job = this.#jobs[index];
-      if (job !== undefined && isWrite(job)) taken.push(...this.#jobs.splice(index, 1));
+      const isTaken =
+        job !== undefined && SHARING_OPERATIONS.includes(job.operation) && bytes + job.bytes <= BATCH_BYTES_MAX;
+      if (isTaken) taken.push(...this.#jobs.splice(index, 1));
       else index += 1;
+      if (isTaken) bytes += job.bytes;
     }
     return taken;
   }
@@ -133,8 +144,9 @@ export class BrainSession implements Brain {
   }
 
   async #commitTogether(jobs: Job[]): Promise<void> {
+    const requestBytes = jobs.reduce((sum, { bytes }) => sum + bytes, 0);
     try {
-      this.#requireDiskSpace();
+      await this.#upkeep.requireRoom(requestBytes);
       const outcomes = await this.#store.database.transaction(async (transaction) => {
         const results: Outcome[] = [];
         for (const job of jobs) results.push(await this.#attempt(job, transaction));
@@ -150,9 +162,12 @@ export class BrainSession implements Brain {
       for (const job of jobs) job.reject(this.poison ?? toStoreError(error));
       return;
     }
-    this.#changesSinceCheckpoint += jobs.length;
-    this.#changesSinceVacuum += jobs.length;
-    await this.#limitWal();
+    try {
+      const changes = jobs.reduce((sum, job) => sum + changesOf(job), 0);
+      await this.#upkeep.afterCommit({ changes, requestBytes });
+    } catch (error) {
+      this.#notePoison(error); // It concerns nobody's request; the next one meets the poison.
+    }
   }
 
   /** A refusal concerns its own request alone; any other failure ends the transaction. */
@@ -212,43 +227,6 @@ export class BrainSession implements Brain {
     }
   }
 
-  #requireDiskSpace(): void {
-    const disk = fs.statfsSync(this.#options.directory);
-    const freeBytes = disk.bavail * disk.bsize;
-    if (freeBytes >= DISK_RESERVE_BYTES) return;
-    throw new SmError({
-      code: 'disk_full',
-      message: `The disk that holds the brain is nearly full (${Math.floor(freeBytes / 1024)} KiB free); nothing was written.`,
-      hint: `Free at least ${DISK_RESERVE_BYTES / 1024 / 1024} MiB and run the command again. Reading still works, and everything acknowledged before is safe.`,
-    });
-  }
-
-  /** A failure here concerns nobody's request; where it concerns the database, the next request meets the poison. */
-  async #limitWal(): Promise<void> {
-    this.#transactionsSinceWalCheck += 1;
-    if (this.#transactionsSinceWalCheck < WAL_CHECK_INTERVAL) return;
-    this.#transactionsSinceWalCheck = 0;
-    try {
-      if ((await this.#walBytes()) - this.#walBytesAtCheckpoint >= CHECKPOINT_WAL_BYTES) await this.#checkpoint();
-    } catch (error) {
-      this.#notePoison(error);
-    }
-  }
-
-  async #checkpoint(): Promise<void> {
-    await this.#store.client.exec('CHECKPOINT');
-    this.#changesSinceCheckpoint = 0;
-    this.#walBytesAtCheckpoint = await this.#walBytes();
-  }
-
-  async #walBytes(): Promise<number> {
-    const [row] = await rowsOf<{ bytes: string | number }>(
-      this.#store.database,
-      sql`SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS bytes`,
-    );
-    return Number(row?.bytes ?? 0);
-  }
-
   #notePoison(error: unknown): void {
     if (!(error instanceof SmError) && isPoisoned(error)) this.poison = toStoreError(error);
   }
@@ -259,6 +237,27 @@ function settle(job: Job | undefined, outcome: Outcome): void {
   else job?.resolve(outcome.answer);
 }
 
-function isWrite({ operation }: Job): boolean {
+function isWrite(operation: OperationName): boolean {
   return (WRITE_OPERATIONS as readonly OperationName[]).includes(operation);
+}
+
+/** Versions that a write may add, as far as its request shows. */
+function changesOf({ request }: Job): number {
+  const { drafts, changes } = request as { drafts?: unknown[]; changes?: unknown[] };
+  return drafts?.length ?? changes?.length ?? 1;
+}
+
+/** Length of the request as JSON. @throws SmError `too_large` */
+function requireSize(request: unknown): number {
+  const bytes = JSON.stringify(request).length;
+  if (bytes <= BATCH_BYTES_MAX) return bytes;
+  throw new SmError({
+    code: 'too_large',
+    message: `That is ${Math.ceil(bytes / 1024 / 1024)} MiB at once; at most ${BATCH_BYTES_MAX / 1024 / 1024} MiB can be written by one request.`,
+    hint: 'Write fewer entries at a time.',
+  });
+}
+
+function closed(): SmError {
+  return new SmError({ code: 'store_failed', message: 'The brain is closed.', hint: 'Open it again.' });
 }

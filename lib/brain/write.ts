@@ -18,13 +18,7 @@ import type {
   SupersedeRequest,
 } from './contract.ts';
 import { findEntry } from './references.ts';
-import {
-  currentEntries,
-  findEarlierRun,
-  type Version,
-  type WriteContext,
-  writeVersions,
-} from './writer.ts';
+import { currentEntries, findEarlierRun, type Version, type WriteContext, writeVersions } from './writer.ts';
 
 /** Records drafts as new entries; with `supersedes`, in the same transaction, retires the entry it replaces. */
 export async function record(transaction: Database, context: WriteContext, request: RecordRequest): Promise<Entry[]> {

@@ -2,10 +2,12 @@
  * The worker thread in which the database runs. It answers the engine's messages and does upkeep when nobody asks.
  * Separate from the engine's thread, so that a statement that never ends can be ended from there.
  */
+import fs from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { v7 as uuidv7, v4 as uuidv4 } from 'uuid';
 import { BrainSession } from '../brain/session.ts';
 import { toSmError } from '../core/errors.ts';
+import { DISK_RESERVE_BYTES } from '../core/limits.ts';
 import { toStoreError } from '../store/database.ts';
 import { ensureDataDirectory } from '../store/data-directory.ts';
 import { openPgliteStore } from '../store/pglite.ts';
@@ -60,7 +62,13 @@ async function handle(session: BrainSession, message: EngineMessage): Promise<vo
     send({ type: 'error', id: message.id, error: toSmError(error).toJSON() });
   }
   clearTimeout(upkeepTimer);
-  upkeepTimer = setTimeout(() => void session.doUpkeep(), UPKEEP_AFTER_MS);
+  upkeepTimer = setTimeout(() => void tidyUp(session), UPKEEP_AFTER_MS);
+}
+
+/** Upkeep writes; on a full disk it would fail, and take the reading with it that still works. */
+async function tidyUp(session: BrainSession): Promise<void> {
+  const disk = fs.statfsSync(parameters.brainDirectory);
+  if (disk.bavail * disk.bsize >= DISK_RESERVE_BYTES) await session.doUpkeep();
 }
 
 /** A host whose main thread never moves again serves nobody and holds the lock: it ends. */

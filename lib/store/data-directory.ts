@@ -136,15 +136,15 @@ function fsyncFile(file: string): void {
 
 function readMarker(dataDirectory: string): Marker | undefined {
   try {
-    const marker = JSON.parse(fs.readFileSync(path.join(dataDirectory, MARKER_FILE), 'utf8')) as Partial<Marker>;
+    const marker = JSON.parse(fs.readFileSync(path.join(dataDirectory, MARKER_FILE), 'utf8')) as Partial<Marker> | null;
     const isOurs =
-      marker.product === 'stackmemory' &&
+      marker?.product === 'stackmemory' &&
       typeof marker.dataFormat === 'number' &&
       typeof marker.postgresMajor === 'number';
     return isOurs ? (marker as Marker) : undefined;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    if (code === 'ENOENT' || code === 'EISDIR' || error instanceof SyntaxError) return undefined;
     throw explainFileError(error, dataDirectory);
   }
 }

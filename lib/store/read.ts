@@ -2,7 +2,7 @@
  * Every question that is asked of the entries and of the log, save for recall's. Owns the mapping from rows to
  * entries. Writes nothing.
  */
-import { and, asc, count, desc, eq, gt, gte, inArray, like, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, gte, inArray, like, lte, type SQL, sql } from 'drizzle-orm';
 import type { Entry, EntryStatus } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
 import { type Database, rowsOf } from './database.ts';
@@ -158,20 +158,23 @@ export async function readLogPage(
   database: Database,
   query: { afterSeq: number; limit: number; bytesMax: number },
 ): Promise<{ changes: ChangeRecord[]; hasMore: boolean }> {
+  // Where the page ends is found first, from lengths alone: its contents could be more than memory holds.
+  const ends = await rowsOf<{ seq: string | number; bytes: string | number }>(
+    database,
+    sql`SELECT seq, sum(octet_length(content)) OVER (ORDER BY seq) AS bytes FROM brain_changes
+      WHERE seq > ${query.afterSeq} ORDER BY seq LIMIT ${query.limit + 1}`,
+  );
+  const taken = ends.filter(
+    ({ bytes }, index) => index < query.limit && (index === 0 || Number(bytes) <= query.bytesMax),
+  );
+  const last = taken.at(-1);
+  if (last === undefined) return { changes: [], hasMore: false };
   const rows = await database
     .select()
     .from(brainChanges)
-    .where(gt(brainChanges.seq, query.afterSeq))
-    .orderBy(asc(brainChanges.seq))
-    .limit(query.limit + 1);
-  let bytes = 0;
-  let taken = 0;
-  for (const row of rows.slice(0, query.limit)) {
-    bytes += row.content.length;
-    if (taken > 0 && bytes > query.bytesMax) break;
-    taken += 1;
-  }
-  return { changes: rows.slice(0, taken).map(rowToChange), hasMore: taken < rows.length };
+    .where(and(gt(brainChanges.seq, query.afterSeq), lte(brainChanges.seq, Number(last.seq))))
+    .orderBy(asc(brainChanges.seq));
+  return { changes: rows.map(rowToChange), hasMore: taken.length < ends.length };
 }
 
 /** Counts for `status`. */

@@ -2,8 +2,8 @@
  * Holds the entries against the log, and makes them anew from it. The log is the truth: rebuilding gives the same
  * bytes, or repairs what was not as the log says.
  */
-import { sql } from 'drizzle-orm';
-import { type Database, rowsOf } from './database.ts';
+import { type SQL, sql } from 'drizzle-orm';
+import { type Database, rowsOf, sqlStateOf } from './database.ts';
 
 /** At most this many ids are listed of each kind of finding. */
 const FINDINGS_MAX = 20;
@@ -17,22 +17,34 @@ export interface StoreVerification {
   isSound: boolean;
 }
 
-/** Reads everything: hashes, log against entries, gaps in the log, and the structure by amcheck. */
+/**
+ * Reads everything: the structure by amcheck, hashes, log against entries, gaps in the log. A part that cannot be read
+ * is a finding too, not a failure: this is what one turns to when something is broken.
+ */
 export async function verifyStore(database: Database): Promise<StoreVerification> {
-  const badHashes = await rowsOf<{ change_id: string }>(
-    database,
+  const structureErrors = await checkStructure(database);
+  const examine = async <Row>(what: string, query: SQL): Promise<Row[]> => {
+    try {
+      return await rowsOf<Row>(database, query);
+    } catch (error) {
+      if (sqlStateOf(error) === undefined) throw error;
+      structureErrors.push(`${what} cannot be read: ${causeText(error)}`);
+      return [];
+    }
+  };
+  const badHashes = await examine<{ change_id: string }>(
+    'the log',
     sql`SELECT change_id FROM brain_changes
       WHERE hash <> encode(sha256(convert_to(content, 'UTF8')), 'hex') ORDER BY seq LIMIT ${FINDINGS_MAX}`,
   );
-  const mismatches = await rowsOf<{ entry_id: string }>(
-    database,
+  const mismatches = await examine<{ entry_id: string }>(
+    'the log against the entries',
     sql`SELECT coalesce(expected.entry_id, e.entry_id) AS entry_id
       FROM brain_entries_by_log AS expected FULL JOIN brain_entries e ON e.entry_id = expected.entry_id
       WHERE e IS DISTINCT FROM expected ORDER BY 1 LIMIT ${FINDINGS_MAX}`,
   );
-  const structureErrors = await checkStructure(database);
-  const [totals] = await rowsOf<{ changes: string; newest: string; entries: string }>(
-    database,
+  const [totals] = await examine<{ changes: string; newest: string; entries: string }>(
+    'the counts',
     sql`SELECT (SELECT count(*) FROM brain_changes) AS changes, (SELECT coalesce(max(seq), 0) FROM brain_changes) AS newest,
       (SELECT count(*) FROM brain_entries) AS entries`,
   );
@@ -65,22 +77,27 @@ export async function rebuildEntries(transaction: Database): Promise<{ entries: 
 /** PostgreSQL's own examination of the tables' and indexes' structure. */
 async function checkStructure(database: Database): Promise<string[]> {
   const errors: string[] = [];
-  const indexes = await rowsOf<{ name: string }>(
+  const indexes = await rowsOf<{ name: string; method: string }>(
     database,
-    sql`SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_am a ON a.oid = c.relam
+    sql`SELECT c.oid::regclass::text AS name, a.amname AS method FROM pg_class c JOIN pg_am a ON a.oid = c.relam
       JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE a.amname = 'btree' AND c.relkind = 'i' AND n.nspname IN ('public', 'drizzle') ORDER BY 1`,
+      WHERE a.amname IN ('btree', 'gin') AND c.relkind = 'i' AND n.nspname IN ('public', 'drizzle') ORDER BY 1`,
   );
-  for (const { name } of indexes) {
+  for (const { name, method } of indexes) {
     try {
-      await database.execute(sql`SELECT bt_index_check(${name}::regclass, true)`);
+      if (method === 'btree') await database.execute(sql`SELECT bt_index_check(${name}::regclass, true)`);
+      else await database.execute(sql`SELECT gin_index_check(${name}::regclass)`);
     } catch (error) {
       errors.push(`${name}: ${causeText(error)}`);
     }
   }
   for (const table of ['brain_changes', 'brain_entries', 'brain_meta']) {
-    const findings = await rowsOf<{ msg: string }>(database, sql`SELECT msg FROM verify_heapam(${table}::regclass)`);
-    errors.push(...findings.slice(0, FINDINGS_MAX).map(({ msg }) => `${table}: ${msg}`));
+    try {
+      const findings = await rowsOf<{ msg: string }>(database, sql`SELECT msg FROM verify_heapam(${table}::regclass)`);
+      errors.push(...findings.slice(0, FINDINGS_MAX).map(({ msg }) => `${table}: ${msg}`));
+    } catch (error) {
+      errors.push(`${table}: ${causeText(error)}`);
+    }
   }
   return errors;
 }

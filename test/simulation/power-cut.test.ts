@@ -114,7 +114,7 @@ describe(`with seed ${SEED}`, () => {
     recording = await recordHost();
   });
 
-  test('[H4] the recording holds what it must: a creation, commits, a checkpoint, several files of PostgreSQL's log', () => {
+  test('[H4] the recording holds what it must: a creation, commits, a checkpoint, several files of the write-ahead log', () => {
     expect(recording.acknowledgements).toHaveLength(ENTRIES);
     const places = recording.records.map(({ fact }) => (fact.kind === 'unsynced' ? '' : fact.place));
     expect(places.some((place) => place.startsWith('data.tmp-'))).toBe(true);

@@ -1,5 +1,5 @@
 /**
- * A process that uses a brain as a program would: `node host-client.mjs <job as JSON>`. Prints one JSON line for every
+ * A process that uses a brain as a program would: `node host-client.mjs`, with the job as JSON on stdin. Prints one JSON line for every
  * acknowledgement, at once, so that whoever kills it or its host knows what was promised. Plain JavaScript, for it is
  * run by node from its source.
  */
@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 
 /** { dist, directory, host?, titles: [], inFlight?, refuse?, batch? } */
-const job = JSON.parse(process.argv[2]);
+const job = JSON.parse(fs.readFileSync(0, 'utf8'));
 const { openBrain } = await import(`${job.dist}/index.js`);
 const scope = { workspaceId: '', projectId: 'project' };
 

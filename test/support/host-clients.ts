@@ -32,9 +32,8 @@ export interface Client {
 }
 
 export function startClient({ nodeArguments = [], ...job }: ClientJob): Client {
-  const child = spawn(process.execPath, [...nodeArguments, PROGRAM, JSON.stringify({ dist: DIST_DIRECTORY, ...job })], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(process.execPath, [...nodeArguments, PROGRAM], { stdio: ['pipe', 'pipe', 'pipe'] });
+  child.stdin.end(JSON.stringify({ dist: DIST_DIRECTORY, ...job }));
   const acknowledged: string[] = [];
   const errors: string[] = [];
   let isOpen: () => void = () => undefined;

@@ -59,7 +59,9 @@ CREATE INDEX brain_entries_by_scope ON brain_entries (workspace_id, project_id, 
 --> statement-breakpoint
 CREATE INDEX brain_entries_by_time ON brain_entries (workspace_id, updated_at);
 --> statement-breakpoint
-CREATE INDEX brain_entries_by_words ON brain_entries USING gin (search) WITH (fastupdate = off);
+-- The list of words not yet sorted in (1 MB) saves nine tenths of the WAL of a small record: 14 KB instead of 195.
+CREATE INDEX brain_entries_by_words ON brain_entries USING gin (search)
+  WITH (fastupdate = on, gin_pending_list_limit = 1024);
 --> statement-breakpoint
 -- The words of an entry. camelCase, snake_case, paths and dotted names are found whole and by part. PostgreSQL's parser
 -- takes quadratic time over long runs such as `a_a_a_…` or `@A1@A1…`, and over `<!--` that nothing closes (64 KiB:

@@ -1,0 +1,99 @@
+/**
+ * What keeps an open store small and out of trouble: checkpoints by the amount of WAL and when idle, vacuum after many
+ * changes, and room on the disk before anything is written. Its caller sees to it that nothing else runs meanwhile.
+ * Invariant: WAL stays below CHECKPOINT_WAL_BYTES and what is written between two looks at it.
+ */
+import fs from 'node:fs';
+import { sql } from 'drizzle-orm';
+import { SmError } from '../core/errors.ts';
+import { DISK_RESERVE_BYTES } from '../core/limits.ts';
+import { rowsOf } from '../store/database.ts';
+import type { OpenStore } from '../store/pglite.ts';
+
+const CHECKPOINT_WAL_BYTES = 32 * 1024 * 1024;
+/** The amount of WAL is looked at after so many transactions, or sooner after so many bytes of requests. */
+const WAL_CHECK_TRANSACTIONS = 32;
+const WAL_CHECK_BYTES = 1024 * 1024;
+const VACUUM_AFTER_CHANGES = 2_000;
+/** Disk that a byte of a request may take until the next checkpoint: 13 were measured with long texts of many words. */
+const DISK_BYTES_PER_BYTE = 16;
+
+export class StoreUpkeep {
+  readonly #store: OpenStore;
+  readonly #directory: string;
+  #transactionsSinceCheck = 0;
+  #bytesSinceCheck = 0;
+  #changesSinceCheckpoint = 0;
+  #changesSinceVacuum = 0;
+  #walBytesAtCheckpoint = 0;
+
+  private constructor(store: OpenStore, directory: string) {
+    this.#store = store;
+    this.#directory = directory;
+  }
+
+  static async open(store: OpenStore, directory: string): Promise<StoreUpkeep> {
+    const upkeep = new StoreUpkeep(store, directory);
+    upkeep.#walBytesAtCheckpoint = await upkeep.#walBytes();
+    return upkeep;
+  }
+
+  /** Whether anything has been written since the last checkpoint. */
+  get isDue(): boolean {
+    return this.#changesSinceCheckpoint > 0;
+  }
+
+  /** After a transaction: checkpoints where it is time. */
+  async afterCommit(written: { changes: number; requestBytes: number }): Promise<void> {
+    this.#changesSinceCheckpoint += written.changes;
+    this.#changesSinceVacuum += written.changes;
+    this.#transactionsSinceCheck += 1;
+    this.#bytesSinceCheck += written.requestBytes;
+    if (this.#transactionsSinceCheck < WAL_CHECK_TRANSACTIONS && this.#bytesSinceCheck < WAL_CHECK_BYTES) return;
+    this.#transactionsSinceCheck = 0;
+    this.#bytesSinceCheck = 0;
+    if ((await this.#walBytes()) - this.#walBytesAtCheckpoint >= CHECKPOINT_WAL_BYTES) await this.#checkpoint();
+  }
+
+  /** When nobody is waiting: vacuum where many changes have been made, and a checkpoint. */
+  async whenIdle(): Promise<void> {
+    if (this.#changesSinceVacuum >= VACUUM_AFTER_CHANGES) {
+      await this.#store.client.exec('VACUUM ANALYZE');
+      this.#changesSinceVacuum = 0;
+    }
+    await this.#checkpoint();
+  }
+
+  /** Before a transaction. @throws SmError `disk_full` where the disk could not take it */
+  async requireRoom(requestBytes: number): Promise<void> {
+    const neededBytes = DISK_RESERVE_BYTES + DISK_BYTES_PER_BYTE * requestBytes;
+    if (this.#freeBytes() >= neededBytes) return;
+    if (this.isDue) await this.#checkpoint(); // WAL that is not needed any more is given back to the disk.
+    const freeBytes = this.#freeBytes();
+    if (freeBytes >= neededBytes) return;
+    throw new SmError({
+      code: 'disk_full',
+      message: `The disk that holds the brain is nearly full (${Math.floor(freeBytes / 1024)} KiB free); nothing was written.`,
+      hint: `Free at least ${Math.ceil(neededBytes / 1024 / 1024)} MiB and run the command again. Reading still works, and everything acknowledged before is safe.`,
+    });
+  }
+
+  #freeBytes(): number {
+    const disk = fs.statfsSync(this.#directory);
+    return disk.bavail * disk.bsize;
+  }
+
+  async #checkpoint(): Promise<void> {
+    await this.#store.client.exec('CHECKPOINT');
+    this.#changesSinceCheckpoint = 0;
+    this.#walBytesAtCheckpoint = await this.#walBytes();
+  }
+
+  async #walBytes(): Promise<number> {
+    const [row] = await rowsOf<{ bytes: string | number }>(
+      this.#store.database,
+      sql`SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS bytes`,
+    );
+    return Number(row?.bytes ?? 0);
+  }
+}

@@ -2,6 +2,7 @@
  * From argv to an exit code: chooses the command, loads only its module, runs it, and turns every failure into one
  * message on stderr and the exit code of lib/core/errors.ts. Nothing is thrown out of here.
  */
+import { inspect } from 'node:util';
 import { type SmError, toSmError } from '../lib/core/errors.ts';
 import { flagOf, parseCall, quoteShort, usageError } from './arguments.ts';
 import { GLOBAL_OPTIONS, type CommandGroup, type Context } from './command.ts';
@@ -122,7 +123,7 @@ function debugText(thrown: unknown): string {
   const lines: string[] = [];
   let current: unknown = thrown;
   for (let depth = 0; depth < CAUSES_MAX && current !== undefined; depth += 1) {
-    lines.push(current instanceof Error ? (current.stack ?? current.message) : String(current));
+    lines.push(current instanceof Error ? (current.stack ?? current.message) : inspect(current));
     current = current instanceof Error ? current.cause : undefined;
   }
   return lines.join('\ncaused by: ');

@@ -20,7 +20,7 @@ function candidatesOf(error: SmError): string[] {
   const candidates = error.details?.['candidates'];
   if (!Array.isArray(candidates)) return [];
   return candidates.slice(0, CANDIDATES_MAX).map((candidate: unknown) => {
-    const { entryId, title } = (candidate ?? {}) as { entryId?: unknown; title?: unknown };
-    return escapeLine(`${String(entryId ?? '')}  ${String(title ?? '')}`.trim());
+    const { entryId = '', title = '' } = (candidate ?? {}) as { entryId?: string; title?: string };
+    return escapeLine(`${entryId}  ${title}`.trim());
   });
 }

@@ -4,7 +4,7 @@
  * core/entry.ts's to say; here are the envelopes.
  */
 import * as v from 'valibot';
-import { ENTRY_KINDS, parse } from '../core/entry.ts';
+import { parse } from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
 import {
   AGENT_CHARACTERS_MAX,
@@ -15,6 +15,7 @@ import {
   SCOPE_CHARACTERS_MAX,
   TAGS_MAX,
 } from '../core/limits.ts';
+import { ENTRY_KINDS } from '../core/vocabulary.ts';
 import type { OperationName, RequestOf } from './contract.ts';
 
 /** An origin is an address or a file name. */

@@ -19,7 +19,6 @@ import {
 import { DEFAULT_CONFIDENCE, DEFAULT_KIND, ENTRY_KINDS, ENTRY_STATUSES } from './vocabulary.ts';
 import type { EntryKind, EntryStatus } from './vocabulary.ts';
 
-export { DEFAULT_CONFIDENCE, DEFAULT_KIND, ENTRY_KINDS, ENTRY_STATUSES, KNOWN_AGENTS } from './vocabulary.ts';
 export type { EntryKind, EntryStatus } from './vocabulary.ts';
 
 /** One record of the brain, with exactly the fields that travel. Times are integer milliseconds since the epoch. */

@@ -57,7 +57,7 @@ export function loadConfig(file: string): Config {
   const value = parseJson(text, file);
   if (!isRecord(value)) throw configError(file, 'must hold one JSON object');
   for (const [key, check] of Object.entries(CONFIG_CHECKS)) checkField(file, key, ownValue(value, key), check);
-  return value as Config;
+  return value;
 }
 
 function checkField(file: string, field: string, value: unknown, check: Check | Readonly<Record<string, Check>>): void {

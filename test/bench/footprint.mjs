@@ -1,5 +1,4 @@
 /** What a brain costs: the first command on a new machine, memory and disk of the host, empty and with entries. */
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { brainEnvironment, inTurn, printRatios, program, sm, temporaryDirectory, timeProcess } from './measure.mjs';
@@ -16,6 +15,13 @@ function freshEnvironment() {
 
 function mebibytes(bytes) {
   return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+/** What the files in `place` take on the disk. */
+function diskBytes(place) {
+  const stat = fs.lstatSync(place);
+  const inside = stat.isDirectory() ? fs.readdirSync(place).map((name) => diskBytes(path.join(place, name))) : [];
+  return inside.reduce((sum, bytes) => sum + bytes, stat.blocks * 512);
 }
 
 try {
@@ -39,8 +45,7 @@ try {
   used.push(directory);
   sm(directory, 'brain', 'status');
   const status = () => JSON.parse(sm(directory, 'host', 'status', '--json'));
-  const disk = () =>
-    Number(execFileSync('du', ['-sk', path.join(directory, 'brain')], { encoding: 'utf8' }).split('\t')[0]) * 1024;
+  const disk = () => diskBytes(path.join(directory, 'brain'));
   console.log('\nHost');
   console.log(`  empty, idle: memory ${mebibytes(status().rssBytes)}, disk ${mebibytes(disk())}`);
   for (let count = 0; count < 100; count += 1) sm(directory, ...RECORD);

@@ -81,7 +81,7 @@ interface Draft {
 function parseDrafts(text: string, source: string): { drafts: Draft[]; isSingle: boolean } {
   const whole = tryJson(text);
   if (whole !== undefined && !Array.isArray(whole.value)) {
-    return { drafts: [checked(whole.value, `${source}`)], isSingle: true };
+    return { drafts: [checked(whole.value, source)], isSingle: true };
   }
   const drafts: Draft[] = [];
   if (whole === undefined) {

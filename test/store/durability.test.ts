@@ -1,0 +1,109 @@
+/** That a commit reaches the disk is proven at every start, and that it does is shown by counting. */
+import fs from 'node:fs';
+import { NodeFS } from '@electric-sql/pglite/nodefs';
+import { afterEach, expect, test, vi } from 'vitest';
+import { appendChanges } from '../../lib/store/append.ts';
+import { ensureDataDirectory } from '../../lib/store/data-directory.ts';
+import { DurableNodeFs } from '../../lib/store/durable-fs.ts';
+import { openPgliteStore, START_PARAMETERS } from '../../lib/store/pglite.ts';
+import { plainContent } from '../support/arbitraries.ts';
+import { idOf } from '../support/ids.ts';
+import { makeDirectory, openTestStore, removeDirectory, type TestStore } from '../support/stores.ts';
+
+const parameters = [...START_PARAMETERS];
+afterEach(() => {
+  vi.restoreAllMocks();
+  START_PARAMETERS.splice(0, START_PARAMETERS.length, ...parameters);
+});
+
+test('[L5] a store whose fsync hook never fires is refused', async () => {
+  // As when a new version of PGlite no longer calls the hook: the file system is PGlite's own, without it.
+  vi.spyOn(DurableNodeFs.prototype, 'init').mockImplementation(function (this: DurableNodeFs, ...args) {
+    return NodeFS.prototype.init.apply(this, args);
+  });
+  await expectRefusal();
+});
+
+test.each(['fsync=off', 'full_page_writes=off', 'wal_sync_method=fdatasync', 'synchronous_commit=off'])(
+  '[L5] a store that was started with %s is refused',
+  async (setting) => {
+    START_PARAMETERS.push('-c', setting);
+    await expectRefusal();
+  },
+);
+
+test('[L5] every commit syncs the WAL before it is acknowledged', async () => {
+  const opened = await openTestStore();
+  const synced = spyOnSyncs();
+  const commits = 50;
+  for (let number = 0; number < commits; number += 1) {
+    const before = synced.wal;
+    await write(opened, number);
+    expect(synced.wal).toBeGreaterThan(before);
+  }
+  expect(synced.wal).toBeGreaterThanOrEqual(commits);
+  vi.restoreAllMocks();
+  await opened.dispose();
+});
+
+test('[L5] a checkpoint syncs the files of the tables', async () => {
+  const opened = await openTestStore();
+  await write(opened, 1);
+  const synced = spyOnSyncs();
+  await opened.store.client.exec('CHECKPOINT');
+  expect(synced.tables).toBeGreaterThan(0);
+  vi.restoreAllMocks();
+  await opened.dispose();
+});
+
+test('[L5] a write whose sync fails is not acknowledged', async () => {
+  const opened = await openTestStore();
+  await write(opened, 1);
+  vi.spyOn(fs, 'fsyncSync').mockImplementation(() => {
+    throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+  });
+  await expect(write(opened, 2)).rejects.toThrow();
+  vi.restoreAllMocks();
+  // PostgreSQL has given up by design; what was acknowledged before is there when the directory is opened anew.
+  const again = await openPgliteStore(opened.dataDirectory);
+  const { rows } = await again.client.query<{ title: string }>(`SELECT title FROM brain_entries ORDER BY entry_id`);
+  expect(rows[0]).toEqual({ title: 'entry 1' });
+  await again.close();
+  removeDirectory(opened.directory);
+});
+
+async function expectRefusal(): Promise<void> {
+  const directory = makeDirectory();
+  const { dataDirectory } = await ensureDataDirectory(directory);
+  await expect(openPgliteStore(dataDirectory)).rejects.toMatchObject({
+    code: 'not_durable',
+    message: expect.stringMatching(/does not sync/) as string,
+    hint: expect.stringMatching(/Reinstall/) as string,
+  });
+  removeDirectory(directory);
+}
+
+function write({ store }: TestStore, number: number): Promise<unknown> {
+  const change = {
+    changeId: idOf(number, 'cccccccc'),
+    base: null,
+    replicaId: 'r',
+    receivedAt: 0,
+    origin: 'local',
+    entry: { ...plainContent(number, `entry ${number}`), updatedAt: 1 },
+  };
+  return store.database.transaction((transaction) => appendChanges(transaction, [change]));
+}
+
+/** Counts the real fsyncs of this process, by what they sync. */
+function spyOnSyncs(): { wal: number; tables: number } {
+  const counts = { wal: 0, tables: 0 };
+  const fsyncSync = fs.fsyncSync;
+  vi.spyOn(fs, 'fsyncSync').mockImplementation((descriptor) => {
+    const name = fs.readlinkSync(`/proc/self/fd/${descriptor}`);
+    if (name.includes('/pg_wal/')) counts.wal += 1;
+    if (name.includes('/base/')) counts.tables += 1;
+    fsyncSync(descriptor);
+  });
+  return counts;
+}

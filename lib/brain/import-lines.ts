@@ -69,7 +69,9 @@ function fromPlain(value: Record<string, unknown>, place: ImportPlace): ImportLi
   const line = canonicalJson(value);
   // A record with an id of its own stays one entry when its content changes; without one the content is its identity.
   const id = value['id'] ?? value['entryId'];
-  const identity = isName(id) ? ['id', String(id), typeof value['scope'] === 'string' ? value['scope'] : ''] : ['line', line];
+  const identity = isName(id)
+    ? ['id', String(id), typeof value['scope'] === 'string' ? value['scope'] : '']
+    : ['line', line];
   const entry: Record<string, unknown> = {
     entryId: isUuid(id) ? id : uuidOf(['entry', ...scope, ...identity], 7, created ?? updated ?? 0),
     workspaceId: place.scope.workspaceId,

@@ -3,6 +3,7 @@
  * starting and handing over, and the repetition of a request whose answer was lost (every request may be repeated).
  * Imports nothing heavy: a command has about 20 ms.
  */
+import path from 'node:path';
 import type { AnswerOf, Brain, OperationName, RequestOf } from '../brain/contract.ts';
 import { SmError } from '../core/errors.ts';
 import { compareVersions } from '../core/version.ts';
@@ -30,11 +31,13 @@ export interface ConnectOptions {
 
 /** Opens a brain. @throws SmError */
 export async function connectBrain(options: ConnectOptions): Promise<Brain> {
+  // The host works elsewhere: a path that is relative here would be another one there.
+  const brainDirectory = path.resolve(options.brainDirectory);
   if (options.inProcess) {
     const { openOwnedBrain } = await import('./owned-brain.ts');
-    return openOwnedBrain({ brainDirectory: options.brainDirectory });
+    return openOwnedBrain({ brainDirectory });
   }
-  const brain = new HostedBrain(options);
+  const brain = new HostedBrain({ ...options, brainDirectory });
   await brain.connect();
   return brain;
 }
@@ -97,14 +100,11 @@ async function reachHost(options: ConnectOptions): Promise<HostConnection> {
     const info = readHostInfo(places);
     const reached = info === undefined ? 'nobody' : await dial(info, options);
     if (typeof reached === 'object') return reached;
-    if (reached === 'busy') {
-      await delay(pollMs);
-      continue;
+    if (reached === 'nobody') {
+      ensurePrivateDirectory(options.brainDirectory);
+      starter ??= await import('./start.ts');
+      if (await starter.startHostOnce(places, info, options)) continue;
     }
-    ensurePrivateDirectory(options.brainDirectory);
-    starter ??= await import('./start.ts');
-    const hasStarted = await starter.startHostOnce(places, info, options);
-    if (hasStarted) continue;
     await delay(pollMs);
     pollMs = Math.min(pollMs * 2, CONNECT_POLL_MS_MAX);
   }

@@ -11,7 +11,7 @@ import { BrainEngine } from './engine.ts';
 import { HOST_READY_DESCRIPTOR, type HostStartReport } from './host-process.ts';
 import { createLog } from './log-file.ts';
 import { type LockPatience, takeBrainLock } from './owned-brain.ts';
-import { type LockHolder, readLockHolder } from './lock.ts';
+import { type HeldLock, type LockHolder, readLockHolder } from './lock.ts';
 import { createSocketPath, type HostInfo, placesOf, readHostInfo, writeHostInfo } from './places.ts';
 import { HostServer } from './server.ts';
 
@@ -53,7 +53,11 @@ async function serve(): Promise<void> {
   const socket = createSocketPath(brainDirectory, randomBytes(12).toString('hex'));
   let stopping: string | undefined;
   const server: HostServer = new HostServer({
-    brain: engine,
+    // PGlite opens files by their path: once another directory is there, not one more request may be served.
+    run: (operation, request) => {
+      endIfDisplaced(lock);
+      return engine.run(operation, request);
+    },
     version,
     secret,
     describe: () => ({
@@ -97,10 +101,7 @@ async function serve(): Promise<void> {
   log(`listening, version ${version}`);
   setInterval(() => {
     Atomics.add(pulse, 0, 1);
-    if (!lock.isInPlace()) {
-      log('ending: the brain directory is gone');
-      process.exit(0);
-    }
+    endIfDisplaced(lock);
     if (stopping === undefined) stayReachable(info, (reason) => void stop(reason));
     if (server.connectionCount === 0 && performance.now() - server.lastActiveMs >= Number(idleMs)) void stop('idle');
   }, TICK_INTERVAL_MS);
@@ -110,6 +111,13 @@ async function serve(): Promise<void> {
   } catch (error) {
     await stop(`the brain does not open: ${(error as Error).message}`); // Those who wait are told why first.
   }
+}
+
+/** A directory that was removed, moved or replaced takes its host along. */
+function endIfDisplaced(lock: HeldLock): void {
+  if (lock.isInPlace()) return;
+  log('ending: the brain directory is gone');
+  process.exit(0);
 }
 
 /** Whether the lock is held by a host that has announced itself: then another one is not needed. */

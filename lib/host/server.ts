@@ -1,6 +1,6 @@
 /**
  * The host's side of the socket. Owns connections: who may speak (the secret in host.json), in which order, and how
- * much. Knows nothing of databases; it hands requests to a Brain.
+ * much. Knows nothing of databases; it hands requests on.
  */
 import { timingSafeEqual } from 'node:crypto';
 import net from 'node:net';
@@ -39,7 +39,7 @@ export interface HostFigures {
 }
 
 export interface HostServerOptions {
-  brain: Brain;
+  run: Brain['run'];
   version: string;
   secret: string;
   /** Figures for `sm host status`. */
@@ -199,7 +199,7 @@ class Connection {
     this.#startAlive();
     if (this.underWay >= REQUESTS_PER_CONNECTION_MAX || this.#socket.writableNeedDrain) this.#socket.pause();
     try {
-      const answer = await this.#options.brain.run(message.operation, message.request as never);
+      const answer = await this.#options.run(message.operation, message.request as never);
       this.#send({ type: 'answer', id: message.id, answer });
     } catch (error) {
       this.#send({ type: 'error', id: message.id, error: toSmError(error).toJSON() });

@@ -6,14 +6,12 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { unpackTar } from 'modern-tar/fs';
 import { SmError } from '../core/errors.ts';
 import { assetPath } from './assets.ts';
 import { fsyncDirectory } from './durable-fs.ts';
 import { explainFileError } from './file-errors.ts';
 import { POSTGRES_MAJOR } from './pglite.ts';
+import { unpackDurably } from './unpack.ts';
 
 /** The version of the directory's layout. Raised when an older StackMemory could no longer read it. */
 export const DATA_FORMAT = 1;
@@ -95,12 +93,7 @@ async function createDataDirectory(brainDirectory: string, dataDirectory: string
   const temporary = path.join(brainDirectory, TEMPORARY_PREFIX + randomBytes(6).toString('hex'));
   try {
     fs.mkdirSync(temporary, { mode: 0o700 });
-    await pipeline(
-      fs.createReadStream(assetPath('template.tar.gz')),
-      createGunzip(),
-      unpackTar(temporary, { dmode: 0o700, fmode: 0o600 }),
-    );
-    fsyncTree(temporary);
+    await unpackDurably(assetPath('template.tar.gz'), temporary);
     fs.renameSync(temporary, dataDirectory);
     fsyncDirectory(brainDirectory);
   } catch (error) {
@@ -113,24 +106,6 @@ async function createDataDirectory(brainDirectory: string, dataDirectory: string
 function removeLeftovers(brainDirectory: string): void {
   for (const name of fs.readdirSync(brainDirectory)) {
     if (name.startsWith(TEMPORARY_PREFIX)) fs.rmSync(path.join(brainDirectory, name), { recursive: true, force: true });
-  }
-}
-
-function fsyncTree(directory: string): void {
-  for (const item of fs.readdirSync(directory, { withFileTypes: true })) {
-    const itemPath = path.join(directory, item.name);
-    if (item.isDirectory()) fsyncTree(itemPath);
-    else fsyncFile(itemPath);
-  }
-  fsyncDirectory(directory);
-}
-
-function fsyncFile(file: string): void {
-  const descriptor = fs.openSync(file, 'r+');
-  try {
-    fs.fsyncSync(descriptor);
-  } finally {
-    fs.closeSync(descriptor);
   }
 }
 

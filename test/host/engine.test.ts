@@ -18,7 +18,12 @@ afterEach(async () => {
   for (const engine of engines.splice(0)) await engine.close();
 });
 
-function startEngine(): { engine: BrainEngine; directory: string; lives: () => string[]; ask: (fake: Fake) => Promise<unknown> } {
+function startEngine(): {
+  engine: BrainEngine;
+  directory: string;
+  lives: () => string[];
+  ask: (fake: Fake) => Promise<unknown>;
+} {
   const directory = newBrainDirectory();
   fs.mkdirSync(directory);
   const deadlinesMs: Partial<Deadlines> = { status: DEADLINE_MS, verify: 60_000 };

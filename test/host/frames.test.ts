@@ -2,7 +2,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { OperationName } from '../../lib/brain/contract.ts';
-import { type ClientMessage, encodeFrame, FRAME_BYTES_MAX, FrameReader, HELLO_BYTES_MAX } from '../../lib/host/frames.ts';
+import {
+  type ClientMessage,
+  encodeFrame,
+  FRAME_BYTES_MAX,
+  FrameReader,
+  HELLO_BYTES_MAX,
+} from '../../lib/host/frames.ts';
 
 const message = fc.record({
   type: fc.constant('run' as const),

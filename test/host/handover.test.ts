@@ -81,7 +81,13 @@ test('[H8] versions that take turns never flap: after the first hand-over one ho
   const directory = newBrainDirectory();
   const pids: number[] = [];
   const titles: string[] = [];
-  for (const [number, dist] of [DIST_DIRECTORY, newer.directory, DIST_DIRECTORY, newer.directory, DIST_DIRECTORY].entries()) {
+  for (const [number, dist] of [
+    DIST_DIRECTORY,
+    newer.directory,
+    DIST_DIRECTORY,
+    newer.directory,
+    DIST_DIRECTORY,
+  ].entries()) {
     const brain = await openWith(dist, directory);
     titles.push(`turn ${number}`);
     await recordTitle(brain, `turn ${number}`);

@@ -145,6 +145,31 @@ test.each<[string, (directory: string) => void]>([
   expect(hostProcessesOf(path.dirname(directory))).toHaveLength(1);
 });
 
+test('[H1] a host whose directory was replaced does nothing more for anybody, not even for those connected', async () => {
+  const directory = newBrainDirectory();
+  const brain = await connect(directory);
+  await recordTitle(brain, 'old');
+  fs.renameSync(directory, `${directory}-moved`);
+  // At once: the host has not had the time to look by itself.
+  await recordTitle(brain, 'new');
+  expect(await titlesIn(brain)).toEqual(['new']);
+  await brain.close();
+  const moved = await connect(`${directory}-moved`);
+  expect(await titlesIn(moved)).toEqual(['old']);
+  await moved.close();
+});
+
+test('[H2] a relative path names the same brain as the absolute one, to the host too', async () => {
+  const directory = newBrainDirectory();
+  const relative = await connect(path.relative(process.cwd(), directory));
+  await recordTitle(relative, 'relative');
+  const absolute = await connect(directory);
+  expect(await titlesIn(absolute)).toEqual(['relative']);
+  expect(fs.readdirSync(path.dirname(directory))).toEqual(['brain']);
+  await relative.close();
+  await absolute.close();
+});
+
 test('[H8] a host whose announcement is removed announces itself again; one whose socket is removed makes room', async () => {
   const directory = newBrainDirectory();
   const brain = await connect(directory);
@@ -200,7 +225,9 @@ test('[H9] a host that cannot announce itself ends with the reason, instead of s
 
 /** Starts a host as nobody should, and waits for its end. */
 function startHostByHand(directory: string): Promise<number | null> {
-  const child = spawn(process.execPath, [path.join(DIST_DIRECTORY, 'host.js'), directory, '60000'], { stdio: 'ignore' });
+  const child = spawn(process.execPath, [path.join(DIST_DIRECTORY, 'host.js'), directory, '60000'], {
+    stdio: 'ignore',
+  });
   return new Promise((resolve) => {
     child.on('close', (code) => resolve(code));
   });

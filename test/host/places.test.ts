@@ -21,7 +21,8 @@ afterEach(() => {
   fs.rmSync(runtime, { recursive: true, force: true });
 });
 
-const deep = (directory: string): string => path.join(directory, ...Array.from({ length: 20 }, () => 'deeper-and-deeper'));
+const deep = (directory: string): string =>
+  path.join(directory, ...Array.from({ length: 20 }, () => 'deeper-and-deeper'));
 
 test('[H12] a brain in a directory too deep for a socket is served all the same', async () => {
   const directory = deep(newBrainDirectory());
@@ -44,7 +45,8 @@ test('[H12] every socket path fits, and brains of different directories have dif
   const paths = [nowhere, deep(nowhere), deep('/elsewhere'), `/${'ä'.repeat(60)}`].map((directory) =>
     createSocketPath(directory, 'nonce'),
   );
-  for (const socketPath of paths) expect(Buffer.byteLength(socketPath)).toBeLessThanOrEqual(SYSTEM_SOCKET_PATH_BYTES_MAX);
+  for (const socketPath of paths)
+    expect(Buffer.byteLength(socketPath)).toBeLessThanOrEqual(SYSTEM_SOCKET_PATH_BYTES_MAX);
   expect(new Set(paths).size).toBe(paths.length);
   expect(createSocketPath(deep(nowhere), 'another nonce')).toBe(paths[1]);
 });
@@ -71,8 +73,6 @@ test('[H10] announcing a host leaves nothing half-written behind', () => {
   ensurePrivateDirectory(directory);
   const places = placesOf(directory);
   fs.mkdirSync(places.hostInfoFile); // Nothing can be renamed onto a directory.
-  expect(() =>
-    writeHostInfo(places, { pid: 1, version: '1.0.0', socket: 's', secret: 'x', startedAt: 1 }),
-  ).toThrow();
+  expect(() => writeHostInfo(places, { pid: 1, version: '1.0.0', socket: 's', secret: 'x', startedAt: 1 })).toThrow();
   expect(fs.readdirSync(directory)).toEqual(['host.json']);
 });

@@ -96,7 +96,10 @@ test('[H6] a suspended host is ended only by force, and nothing acknowledged is 
   process.kill(pid, 'SIGSTOP');
   const stopping = stopHost({ brainDirectory: directory, silenceMsMax: SILENCE_MS_MAX });
   expect(await outcomeOf(stopping)).toEqual({ error: 'host_unresponsive' });
-  expect(await stopHost({ brainDirectory: directory, force: true, silenceMsMax: SILENCE_MS_MAX })).toEqual({ stopped: true, pid });
+  expect(await stopHost({ brainDirectory: directory, force: true, silenceMsMax: SILENCE_MS_MAX })).toEqual({
+    stopped: true,
+    pid,
+  });
   await hasEnded(pid);
   expect(await titlesIn(brain)).toEqual(['kept']);
   await brain.close();
@@ -149,17 +152,20 @@ test('[H11] the in-process brain keeps the host out, and the host keeps it out',
   await hosted.close();
 });
 
-test.each([true, false])('[H9] a program ends as soon as it has closed its brain (through the host: %s)', async (host) => {
-  const directory = newBrainDirectory();
-  const client = startClient({ directory, host, titles: ['one'], refuse: true });
-  expect(await client.ended).toBe(0);
-  expect(client.errors).toEqual([]);
-  expect(client.acknowledged).toEqual(['one']);
-  if (host) {
-    await waitUntil('the host to see its client go', async () => {
-      const status = await hostStatus({ brainDirectory: directory });
-      return status.running && status.clients === 0;
-    });
-  }
-  expect(hostProcessesOf(directory)).toHaveLength(host ? 1 : 0);
-});
+test.each([true, false])(
+  '[H9] a program ends as soon as it has closed its brain (through the host: %s)',
+  async (host) => {
+    const directory = newBrainDirectory();
+    const client = startClient({ directory, host, titles: ['one'], refuse: true });
+    expect(await client.ended).toBe(0);
+    expect(client.errors).toEqual([]);
+    expect(client.acknowledged).toEqual(['one']);
+    if (host) {
+      await waitUntil('the host to see its client go', async () => {
+        const status = await hostStatus({ brainDirectory: directory });
+        return status.running && status.clients === 0;
+      });
+    }
+    expect(hostProcessesOf(directory)).toHaveLength(host ? 1 : 0);
+  },
+);

@@ -159,7 +159,10 @@ describe(`with seed ${SEED}`, () => {
     const brain = await connect(directory);
     for (let round = 0; round < Math.ceil(ROUNDS / 5); round += 1) {
       const imports = Array.from({ length: 3 }, () =>
-        brain.run('import', { origin: `import:${round}`, changes: Array.from({ length: 500 }, () => change(`round ${round}`)) }),
+        brain.run('import', {
+          origin: `import:${round}`,
+          changes: Array.from({ length: 500 }, () => change(`round ${round}`)),
+        }),
       );
       const { pid } = await announcedHost(directory);
       await killSoon(pid, random, 800);

@@ -79,9 +79,7 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
       disk.fill(0);
       const outcomes = await Promise.all(requests);
       const written = outcomes.flatMap((outcome, number) => ('value' in (outcome as object) ? titlesOf(number) : []));
-      expect(outcomes.filter((outcome) => 'error' in (outcome as object))).toEqual(
-        expect.arrayContaining([diskFull]),
-      );
+      expect(outcomes.filter((outcome) => 'error' in (outcome as object))).toEqual(expect.arrayContaining([diskFull]));
       for (const outcome of outcomes) if ('error' in (outcome as object)) expect(outcome).toEqual(diskFull);
       expect(await outcomeOf(recordTitle(brain, 'refused'))).toEqual(diskFull);
       disk.free();
@@ -126,36 +124,42 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
 });
 
 describe.skipIf(missing !== undefined)('with a directory that is not ours to write', () => {
-  test.each([false, true])('[L7] a read-only directory is refused, and not touched (in-process: %s)', async (inProcess) => {
-    const directory = newBrainDirectory();
-    const brain = await connect(directory);
-    await recordTitle(brain, 'before');
-    await brain.close();
-    const { pid } = await announcedHost(directory);
-    kill(pid);
-    await hasEnded(pid);
-    const restore = mountReadOnly(directory);
-    const before = snapshot(directory);
-    try {
-      expect(await outcomeOf(connect(directory, { inProcess }))).toEqual({ error: 'no_permission' });
-      expect(snapshot(directory)).toEqual(before);
-    } finally {
-      restore();
-    }
-    const again = await connect(directory, { inProcess });
-    expect(await titlesIn(again)).toEqual(['before']);
-    await again.close();
-  });
+  test.each([false, true])(
+    '[L7] a read-only directory is refused, and not touched (in-process: %s)',
+    async (inProcess) => {
+      const directory = newBrainDirectory();
+      const brain = await connect(directory);
+      await recordTitle(brain, 'before');
+      await brain.close();
+      const { pid } = await announcedHost(directory);
+      kill(pid);
+      await hasEnded(pid);
+      const restore = mountReadOnly(directory);
+      const before = snapshot(directory);
+      try {
+        expect(await outcomeOf(connect(directory, { inProcess }))).toEqual({ error: 'no_permission' });
+        expect(snapshot(directory)).toEqual(before);
+      } finally {
+        restore();
+      }
+      const again = await connect(directory, { inProcess });
+      expect(await titlesIn(again)).toEqual(['before']);
+      await again.close();
+    },
+  );
 
-  test.each([false, true])('[L7] a directory of another user is refused, and not touched (in-process: %s)', async (inProcess) => {
-    const directory = newBrainDirectory();
-    fs.mkdirSync(directory, { mode: 0o755 });
-    fs.chmodSync(directory, 0o755);
-    fs.chownSync(directory, 65_534, 65_534);
-    expect(await outcomeOf(connect(directory, { inProcess }))).toEqual({ error: 'no_permission' });
-    expect(fs.readdirSync(directory)).toEqual([]);
-    expect(fs.statSync(directory).mode & 0o777).toBe(0o755);
-  });
+  test.each([false, true])(
+    '[L7] a directory of another user is refused, and not touched (in-process: %s)',
+    async (inProcess) => {
+      const directory = newBrainDirectory();
+      fs.mkdirSync(directory, { mode: 0o755 });
+      fs.chmodSync(directory, 0o755);
+      fs.chownSync(directory, 65_534, 65_534);
+      expect(await outcomeOf(connect(directory, { inProcess }))).toEqual({ error: 'no_permission' });
+      expect(fs.readdirSync(directory)).toEqual([]);
+      expect(fs.statSync(directory).mode & 0o777).toBe(0o755);
+    },
+  );
 });
 
 /** Name, size and time of change of everything there is. */

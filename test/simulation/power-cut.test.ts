@@ -7,7 +7,17 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { DIST_DIRECTORY, announcedHost, connect, hasEnded, kill, newBrainDirectory, recordTitle, SCOPE, titlesIn } from '../support/host-brain.ts';
+import {
+  DIST_DIRECTORY,
+  announcedHost,
+  connect,
+  hasEnded,
+  kill,
+  newBrainDirectory,
+  recordTitle,
+  SCOPE,
+  titlesIn,
+} from '../support/host-brain.ts';
 import { cutPower, type JournalRecord, readJournal } from '../support/host-power-cut.ts';
 import { createRandom, integer, ROUNDS, SEED } from '../support/host-random.ts';
 import { outcomeOf, waitUntil } from '../support/host-wait.ts';
@@ -66,7 +76,8 @@ async function recordHost(blind?: string): Promise<Recording> {
       acknowledgements.push({ title, journalBytes: fs.statSync(journalFile).size });
     }
   };
-  const writeMany = (until: number): Promise<unknown> => Promise.all(Array.from({ length: WRITERS }, () => write(until)));
+  const writeMany = (until: number): Promise<unknown> =>
+    Promise.all(Array.from({ length: WRITERS }, () => write(until)));
   await writeMany(ENTRIES / 2);
   const control = path.join(directory, 'data/global/pg_control');
   const before = fs.statSync(control).mtimeMs;
@@ -134,7 +145,11 @@ describe(`with seed ${SEED}`, () => {
     ];
     for (const moment of moments) {
       const outcome = await afterPowerCut(recording, moment, () => false);
-      expect(outcome, `at record ${moment} of ${recording.records.length}`).toEqual({ missing: [], repeated: [], isSound: true });
+      expect(outcome, `at record ${moment} of ${recording.records.length}`).toEqual({
+        missing: [],
+        repeated: [],
+        isSound: true,
+      });
     }
   });
 
@@ -143,7 +158,11 @@ describe(`with seed ${SEED}`, () => {
     for (let round = 0; round < Math.ceil(ROUNDS / 3); round += 1) {
       const moment = integer(random, recording.records.length);
       const outcome = await afterPowerCut(recording, moment, () => random() < 0.5);
-      expect(outcome, `at record ${moment} of ${recording.records.length}`).toEqual({ missing: [], repeated: [], isSound: true });
+      expect(outcome, `at record ${moment} of ${recording.records.length}`).toEqual({
+        missing: [],
+        repeated: [],
+        isSound: true,
+      });
     }
   });
 
@@ -161,6 +180,7 @@ describe(`with seed ${SEED}`, () => {
 test('[H4] were the log of PostgreSQL not synced, this would be seen', async () => {
   const recording = await recordHost('pg_wal');
   const outcome = await outcomeOf(afterPowerCut(recording, recording.records.length, () => false));
-  const isSeen = 'error' in (outcome as object) || (outcome as { value: { missing: string[] } }).value.missing.length > 0;
+  const isSeen =
+    'error' in (outcome as object) || (outcome as { value: { missing: string[] } }).value.missing.length > 0;
   expect(isSeen, JSON.stringify(outcome)).toBe(true);
 });

@@ -56,22 +56,6 @@ test('[L5] a checkpoint syncs the files of the tables', async () => {
   await opened.dispose();
 });
 
-test('[L5] a write whose sync fails is not acknowledged', async () => {
-  const opened = await openTestStore();
-  await write(opened, 1);
-  vi.spyOn(fs, 'fsyncSync').mockImplementation(() => {
-    throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
-  });
-  await expect(write(opened, 2)).rejects.toThrow();
-  vi.restoreAllMocks();
-  // PostgreSQL has given up by design; what was acknowledged before is there when the directory is opened anew.
-  const again = await openPgliteStore(opened.dataDirectory);
-  const { rows } = await again.client.query<{ title: string }>(`SELECT title FROM brain_entries ORDER BY entry_id`);
-  expect(rows[0]).toEqual({ title: 'entry 1' });
-  await again.close();
-  removeDirectory(opened.directory);
-});
-
 async function expectRefusal(): Promise<void> {
   const directory = makeDirectory();
   const { dataDirectory } = await ensureDataDirectory(directory);

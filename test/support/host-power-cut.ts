@@ -69,7 +69,12 @@ export function cutPower(records: JournalRecord[], directory: string, survives: 
 }
 
 /** A new file or directory that is synced takes its own name, and those above it, along. */
-function addChain(root: Map<string, Name>, names: Map<string, Map<string, Name>>, chain: Name[], isDirectory: boolean): void {
+function addChain(
+  root: Map<string, Name>,
+  names: Map<string, Map<string, Name>>,
+  chain: Name[],
+  isDirectory: boolean,
+): void {
   let parent = root;
   for (const [depth, { name, id }] of chain.entries()) {
     const isLast = depth === chain.length - 1;

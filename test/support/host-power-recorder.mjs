@@ -39,7 +39,10 @@ function placeOf(descriptor) {
 function chainTo(place) {
   const names = path.relative(root, place).split(path.sep).filter(Boolean);
   return names.map((name, depth) => {
-    const stat = original.statSync(path.join(root, ...names.slice(0, depth + 1)), { bigint: true, throwIfNoEntry: false });
+    const stat = original.statSync(path.join(root, ...names.slice(0, depth + 1)), {
+      bigint: true,
+      throwIfNoEntry: false,
+    });
     return { name, id: stat === undefined ? 'gone' : identityOf(stat) };
   });
 }
@@ -54,7 +57,10 @@ function noteSync(descriptor, place) {
     });
     note({ kind: 'directory', place: path.relative(root, place), id: identityOf(stat), chain, names });
   } else {
-    note({ kind: 'file', place: path.relative(root, place), id: identityOf(stat), chain }, original.readFileSync(place));
+    note(
+      { kind: 'file', place: path.relative(root, place), id: identityOf(stat), chain },
+      original.readFileSync(place),
+    );
   }
 }
 
@@ -65,6 +71,15 @@ fs.fsyncSync = (descriptor) => {
   original.fsyncSync(descriptor);
   noteSync(descriptor, place);
   return undefined;
+};
+
+fs.fsync = (descriptor, callback) => {
+  try {
+    fs.fsyncSync(descriptor);
+    callback(null);
+  } catch (error) {
+    callback(error);
+  }
 };
 
 fs.writeSync = (descriptor, buffer, ...rest) => {

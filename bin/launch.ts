@@ -1,22 +1,26 @@
 /**
  * What Node starts: runs the command (command.cjs) from V8's compiled form, which it keeps in `~/.stackmemory/cache`.
  * Compiling the command anew would cost every start more than all that the command itself does. Owns the cache; a cache
- * that is missing, of another build or another V8, or that cannot be written is never a failure, only slower.
+ * that is missing, damaged, of another build or another V8, or that cannot be written is never a failure, only slower.
+ * V8 crashes on damaged bytes, so that none reach it whose checksum is not right.
  */
 import fs from 'node:fs';
 import Module from 'node:module';
 import path from 'node:path';
 import vm from 'node:vm';
+import { crc32 } from 'node:zlib';
 
 /** The content hash of command.cjs, put in by the build: the cache of another build is another file. */
 declare const __SM_BUILD__: string;
+
+const CHECKSUM_BYTES = 4;
 
 const program = path.join(__dirname, 'command.cjs');
 const home = process.env['STACKMEMORY_HOME'] || path.join(process.env['HOME'] ?? '', '.stackmemory');
 const cacheDirectory = path.join(home, 'cache');
 const cacheFile = path.join(cacheDirectory, `command-${__SM_BUILD__}-${process.versions.v8}-${process.arch}`);
 
-const cachedData = readIfThere(cacheFile);
+const cachedData = readIfSound(cacheFile);
 const script = new vm.Script(Module.wrap(withoutShebang(fs.readFileSync(program, 'utf8'))), {
   filename: program,
   ...(cachedData === undefined ? {} : { cachedData }),
@@ -28,11 +32,14 @@ const commandModule = { exports: {} };
 const run = script.runInThisContext() as (...values: unknown[]) => void;
 run(commandModule.exports, Module.createRequire(program), commandModule, program, __dirname);
 
-function readIfThere(file: string): Buffer | undefined {
+/** The checksum, then what V8 made. */
+function readIfSound(file: string): Buffer | undefined {
   try {
-    return fs.readFileSync(file);
+    const bytes = fs.readFileSync(file);
+    const data = bytes.subarray(CHECKSUM_BYTES);
+    return bytes.readUInt32LE(0) === crc32(data) ? data : undefined;
   } catch {
-    return undefined; // Missing or unreadable: the command is compiled.
+    return undefined; // Missing, unreadable or hardly begun: the command is compiled.
   }
 }
 
@@ -43,8 +50,10 @@ function keepCompiled(): void {
     fs.mkdirSync(cacheDirectory, { recursive: true, mode: 0o700 });
     const partial = `${cacheFile}.${process.pid}`;
     const descriptor = fs.openSync(partial, 'wx', 0o600);
-    fs.writeSync(descriptor, script.createCachedData());
-    fs.fsyncSync(descriptor); // V8 trusts what it reads: after a power cut there is all of it or nothing.
+    const data = script.createCachedData();
+    const checksum = Buffer.alloc(CHECKSUM_BYTES);
+    checksum.writeUInt32LE(crc32(data));
+    fs.writeSync(descriptor, Buffer.concat([checksum, data]));
     fs.closeSync(descriptor);
     fs.renameSync(partial, cacheFile);
     removeOthers();

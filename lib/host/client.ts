@@ -132,10 +132,10 @@ async function dial(info: HostInfo, options: ConnectOptions): Promise<HostConnec
       return 'nobody';
     }
     connection.close();
-    // Another secret than the file's: the file was replaced between reading it and saying hello.
     if (greeting.type === 'refused' && greeting.reason === 'wire')
       throw upgradeNeeded(greeting.version, options.clientVersion);
-    return 'busy';
+    // Another secret: the file was replaced since it was read, or the address is another brain's by now.
+    return 'nobody';
   } catch (error) {
     if (error instanceof ConnectionLost) return 'busy';
     throw error;

@@ -12,7 +12,7 @@ import { HOST_READY_DESCRIPTOR, type HostStartReport } from './host-process.ts';
 import { createLog } from './log-file.ts';
 import { type LockPatience, takeBrainLock } from './owned-brain.ts';
 import { type HeldLock, type LockHolder, readLockHolder } from './lock.ts';
-import { createSocketPath, type HostInfo, placesOf, readHostInfo, writeHostInfo } from './places.ts';
+import { createSocketPath, type HostInfo, lockIdOf, placesOf, readHostInfo, writeHostInfo } from './places.ts';
 import { HostServer } from './server.ts';
 
 /** The host before may still be finishing and closing when its successor starts. */
@@ -96,7 +96,7 @@ async function serve(): Promise<void> {
   process.on('SIGINT', () => void stop('SIGINT'));
   if (process.platform !== 'win32') fs.rmSync(socket, { force: true }); // Ours to remove: we hold the lock.
   await server.listen(socket);
-  const info: HostInfo = { pid: process.pid, version, socket, secret, startedAt };
+  const info: HostInfo = { pid: process.pid, version, socket, secret, startedAt, lockId: lockIdOf(places) ?? '' };
   writeHostInfo(places, info);
   log(`listening, version ${version}`);
   setInterval(() => {

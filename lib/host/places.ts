@@ -31,6 +31,8 @@ export interface HostInfo {
   /** Shown in the hello; who can read this file is who may talk to the host. */
   secret: string;
   startedAt: number;
+  /** Which lock the host holds: a directory that was copied has another, and must not lead to the original's host. */
+  lockId: string;
 }
 
 export function placesOf(directory: string): BrainPlaces {
@@ -137,12 +139,18 @@ export function writeHostInfo(places: BrainPlaces, info: HostInfo): void {
   }
 }
 
-/** The host's address, or undefined where no host has announced itself. It may have died since. */
+/** Identity of the lock file, or undefined where there is none. */
+export function lockIdOf(places: BrainPlaces): string | undefined {
+  const stat = fs.statSync(places.lockFile, { throwIfNoEntry: false });
+  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+}
+
+/** The host's address, or undefined where no host of this directory has announced itself. It may have died since. */
 export function readHostInfo(places: BrainPlaces): HostInfo | undefined {
   try {
     const info = JSON.parse(fs.readFileSync(places.hostInfoFile, 'utf8')) as Partial<HostInfo> | null;
     const isWhole = typeof info?.pid === 'number' && typeof info.socket === 'string' && typeof info.secret === 'string';
-    return isWhole ? (info as HostInfo) : undefined;
+    return isWhole && info.lockId === lockIdOf(places) ? (info as HostInfo) : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw explainFileError(error, places.directory);

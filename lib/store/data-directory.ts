@@ -21,6 +21,16 @@ export const MARKER_FILE = 'stackmemory.json';
 
 const TEMPORARY_PREFIX = 'data.tmp-';
 
+/** Files and directories without which there is no database, with the bytes they have at least. */
+const INDISPENSABLE: [name: string, bytesMin: number][] = [
+  ['PG_VERSION', 1],
+  ['global/pg_control', 8_192],
+  ['global/pg_filenode.map', 512],
+  ['base', 0],
+  ['pg_wal', 0],
+  ['pg_xact', 0],
+];
+
 interface Marker {
   product: 'stackmemory';
   dataFormat: number;
@@ -63,7 +73,6 @@ export function isAbsentOrEmpty(dataDirectory: string): boolean {
 /** Refuses a directory that this version must not open. Reads two small files and writes nothing. @throws SmError */
 export function checkDataDirectory(dataDirectory: string): void {
   const marker = readMarker(dataDirectory);
-  const hasDatabase = fs.existsSync(path.join(dataDirectory, 'PG_VERSION'));
   if (marker === undefined) throw foreign(dataDirectory);
   if (marker.dataFormat > DATA_FORMAT || marker.postgresMajor > POSTGRES_MAJOR) {
     throw new SmError({
@@ -79,14 +88,24 @@ export function checkDataDirectory(dataDirectory: string): void {
       hint: 'With the version that wrote it run "sm brain export --output brain.jsonl", move the directory aside, then "sm brain import brain.jsonl".',
     });
   }
-  const version = hasDatabase ? fs.readFileSync(path.join(dataDirectory, 'PG_VERSION'), 'utf8').trim() : 'missing';
-  if (version !== String(POSTGRES_MAJOR)) {
-    throw new SmError({
-      code: 'store_damaged',
-      message: `The brain in ${dataDirectory} is damaged: its PG_VERSION is ${version === '' ? 'empty' : JSON.stringify(version.slice(0, 20))}.`,
-      hint: 'Restore the brain directory from a backup, or move it aside and "sm brain import" an export. Nothing was changed.',
-    });
+  const damage = findDamage(dataDirectory);
+  if (damage === undefined) return;
+  throw new SmError({
+    code: 'store_damaged',
+    message: `The brain in ${dataDirectory} is damaged: ${damage}.`,
+    hint: 'Restore the brain directory from a backup, or move it aside and "sm brain import" an export. Nothing was changed.',
+  });
+}
+
+/** Damage that shows without PostgreSQL, which would change files before it met it, or make them anew. */
+function findDamage(dataDirectory: string): string | undefined {
+  for (const [name, bytesMin] of INDISPENSABLE) {
+    const stat = fs.statSync(path.join(dataDirectory, name), { throwIfNoEntry: false });
+    if (stat === undefined) return `its ${name} is missing`;
+    if (stat.size < bytesMin) return `its ${name} has only ${stat.size} bytes`;
   }
+  const version = fs.readFileSync(path.join(dataDirectory, 'PG_VERSION'), 'utf8').trim();
+  return version === String(POSTGRES_MAJOR) ? undefined : `its PG_VERSION is ${JSON.stringify(version.slice(0, 20))}`;
 }
 
 async function createDataDirectory(brainDirectory: string, dataDirectory: string): Promise<void> {

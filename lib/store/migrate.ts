@@ -16,8 +16,10 @@ interface Journal {
 }
 
 /** Migrates where needed. @returns how many migrations were run. @throws SmError `store_newer` */
-export async function migrateStore(database: PgliteDatabase): Promise<number> {
-  const migrationsFolder = assetPath('migrations');
+export async function migrateStore(
+  database: PgliteDatabase,
+  migrationsFolder: string = assetPath('migrations'),
+): Promise<number> {
   const known = readJournal(migrationsFolder).entries.map(({ when }) => when);
   const newestKnown = Math.max(...known);
   const newestApplied = await newestAppliedMigration(database);

@@ -88,7 +88,7 @@ async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {
       message: `The brain's database does not open. ${complaints.slice(0, 3).join(' ') || String(error)}`.trim(),
       hint:
         'If the disk is full, free some space and try again. Otherwise restore the brain directory from a backup, or ' +
-        'move it aside and "sm brain import" an export. The files were not changed.',
+        'move it aside and "sm brain import" an export. Nothing that was recorded has been changed.',
       cause: error,
     });
   }

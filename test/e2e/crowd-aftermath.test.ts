@@ -21,8 +21,9 @@ import { startClient } from '../support/host-clients.ts';
 import { inLanes, runSm } from '../support/host-commands.ts';
 import { waitUntil } from '../support/host-wait.ts';
 
-const COMMANDS = Number(process.env['CROWD_COMMANDS'] ?? 300);
+const COMMANDS = Number(process.env['CROWD_COMMANDS'] ?? 1_000);
 const LANES = 4;
+const COMMANDS_MS_MAX = 600_000;
 const REQUESTS = 3_000;
 const MEMORY_GROWTH_BYTES_MAX = 60 * 1024 * 1024;
 const MEBIBYTE = 1024 * 1024;
@@ -35,51 +36,55 @@ beforeAll(async () => {
 
 afterAll(() => newer.remove());
 
-test('[H9] after hundreds of short commands, crashes and an upgrade one host is left, and nothing else', async () => {
-  const directory = newBrainDirectory();
-  const home = path.dirname(directory);
-  const commands = Array.from({ length: COMMANDS }, (_, number) => number);
-  const pids = new Set<number>();
-  const results = await inLanes(LANES, commands, async (number) => {
-    const pid = hostInfoOf(directory)?.pid;
-    if (pid !== undefined) pids.add(pid);
-    // Now and then a host crashes, a caller is killed in the middle, a newer version comes along.
-    if (number % 60 === 59 && pid !== undefined) kill(pid);
-    if (number % 50 === 49) {
-      const client = startClient({ directory, titles: ['never finished'] });
-      client.process.kill('SIGKILL');
-      await client.ended;
-    }
-    if (number === Math.floor(COMMANDS / 2)) {
-      expect(await startClient({ directory, dist: newer.directory, titles: ['upgraded'] }).ended).toBe(0);
-    }
-    const isWrite = number % 3 === 0;
-    return runSm(
-      home,
-      isWrite ? ['brain', 'record', '--title', `command ${number}`] : ['brain', 'recall', `command`, '--json'],
+test(
+  '[H9] after a thousand short commands, crashes and an upgrade one host is left, and nothing else',
+  async () => {
+    const directory = newBrainDirectory();
+    const home = path.dirname(directory);
+    const commands = Array.from({ length: COMMANDS }, (_, number) => number);
+    const pids = new Set<number>();
+    const results = await inLanes(LANES, commands, async (number) => {
+      const pid = hostInfoOf(directory)?.pid;
+      if (pid !== undefined) pids.add(pid);
+      // Now and then a host crashes, a caller is killed in the middle, a newer version comes along.
+      if (number % 200 === 199 && pid !== undefined) kill(pid);
+      if (number % 150 === 149) {
+        const client = startClient({ directory, titles: ['never finished'] });
+        client.process.kill('SIGKILL');
+        await client.ended;
+      }
+      if (number === Math.floor(COMMANDS / 2)) {
+        expect(await startClient({ directory, dist: newer.directory, titles: ['upgraded'] }).ended).toBe(0);
+      }
+      const isWrite = number % 3 === 0;
+      return runSm(
+        home,
+        isWrite ? ['brain', 'record', '--title', `command ${number}`] : ['brain', 'recall', `command`, '--json'],
+      );
+    });
+    expect(results.filter(({ exitCode }) => exitCode !== 0)).toEqual([]);
+    const { pid } = await announcedHost(directory);
+    await waitUntil('the others to end', () => hostProcessesOf(directory).length === 1);
+    expect(hostProcessesOf(directory)).toEqual([pid]);
+    expect(pids.size).toBeGreaterThan(2);
+    const status = await hostStatus({ brainDirectory: directory });
+    expect(status).toMatchObject({ running: true, clients: 0, storeRestarts: 0 });
+    expect(bytesOfMemory(pid) / MEBIBYTE).toBeLessThan(300);
+    const known = ['data', 'host.json', 'host.log', 'host.log.1', 'host.sock', 'lock', 'start.lock'];
+    expect(fs.readdirSync(directory).filter((name) => !known.includes(name))).toEqual([]);
+    const brain = await connect(directory);
+    expect((await titlesIn(brain)).filter((title) => title.startsWith('command'))).toHaveLength(
+      Math.ceil(COMMANDS / 3),
     );
-  });
-  expect(results.filter(({ exitCode }) => exitCode !== 0)).toEqual([]);
-  const { pid } = await announcedHost(directory);
-  await waitUntil('the others to end', () => hostProcessesOf(directory).length === 1);
-  expect(hostProcessesOf(directory)).toEqual([pid]);
-  expect(pids.size).toBeGreaterThan(2);
-  const status = await hostStatus({ brainDirectory: directory });
-  expect(status).toMatchObject({ running: true, clients: 0, storeRestarts: 0 });
-  expect(bytesOfMemory(pid) / MEBIBYTE).toBeLessThan(300);
-  const known = ['data', 'host.json', 'host.log', 'host.log.1', 'host.sock', 'lock', 'start.lock'];
-  expect(fs.readdirSync(directory).filter((name) => !known.includes(name))).toEqual([]);
-  const brain = await connect(directory);
-  expect((await titlesIn(brain)).filter((title) => title.startsWith('command'))).toHaveLength(Math.ceil(COMMANDS / 3));
-  expect(await brain.run('verify', {})).toMatchObject({ isSound: true });
-  await brain.close();
-  process.kill(pid, 'SIGTERM');
-  await hasEnded(pid);
-  expect(hostProcessesOf(directory)).toEqual([]);
-  expect(fs.readdirSync(directory).toSorted()).toEqual(
-    expect.not.arrayContaining(['host.json', 'host.json.new', 'host.sock']),
-  );
-});
+    expect(await brain.run('verify', {})).toMatchObject({ isSound: true });
+    await brain.close();
+    process.kill(pid, 'SIGTERM');
+    await hasEnded(pid);
+    expect(hostProcessesOf(directory)).toEqual([]);
+    expect(fs.readdirSync(directory).filter((name) => /^host\.(json|sock)/.test(name))).toEqual([]);
+  },
+  COMMANDS_MS_MAX,
+);
 
 test('[H9] a host that serves thousands of requests, connections and refusals grows by no more than a little', async () => {
   const directory = newBrainDirectory();

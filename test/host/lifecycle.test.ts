@@ -93,7 +93,6 @@ test('[H8] a host without clients ends by itself, and the next caller gets anoth
 
 test.each<[string, (directory: string, pid: number) => unknown]>([
   ['SIGTERM', (_, pid) => process.kill(pid, 'SIGTERM')],
-  ['SIGINT', (_, pid) => process.kill(pid, 'SIGINT')],
   ['being asked', (directory) => stopHost({ brainDirectory: directory })],
 ])('[H8] a host ends upon %s, with a clean shutdown, and those connected go on with another', async (_how, end) => {
   const directory = newBrainDirectory();
@@ -124,7 +123,6 @@ test('[H8] stopping where there is nothing to stop says so', async () => {
 
 test.each<[string, (directory: string) => void]>([
   ['removed', (directory) => fs.rmSync(directory, { recursive: true })],
-  ['moved away', (directory) => fs.renameSync(directory, `${directory}-moved`)],
   [
     'replaced',
     (directory) => {

@@ -73,6 +73,8 @@ test('[H10] announcing a host leaves nothing half-written behind', () => {
   ensurePrivateDirectory(directory);
   const places = placesOf(directory);
   fs.mkdirSync(places.hostInfoFile); // Nothing can be renamed onto a directory.
-  expect(() => writeHostInfo(places, { pid: 1, version: '1.0.0', socket: 's', secret: 'x', startedAt: 1 })).toThrow();
+  expect(() =>
+    writeHostInfo(places, { pid: 1, version: '1.0.0', socket: 's', secret: 'x', startedAt: 1, lockId: '1:1' }),
+  ).toThrow();
   expect(fs.readdirSync(directory)).toEqual(['host.json']);
 });

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { hostStatus } from '../../lib/host/control.ts';
 import { type ClientMessage, encodeFrame, FrameReader, HELLO_BYTES_MAX, WIRE_VERSION } from '../../lib/host/frames.ts';
-import { placesOf } from '../../lib/host/places.ts';
+import { type HostInfo, lockIdOf, placesOf } from '../../lib/host/places.ts';
 import {
   announcedHost,
   connect,
@@ -160,14 +160,21 @@ test('[H10] a directory that others can read is made private before a host serve
 });
 
 const LEFT_BEHIND: [string, (directory: string, deadPid: number) => string][] = [
-  ['a host that is dead', (directory, pid) => infoText(pid, path.join(directory, 'host.sock'))],
-  ['a socket that is a plain file', (directory, pid) => infoText(pid, path.join(directory, 'lock'))],
-  ['a process that is not a host', (directory) => infoText(process.pid, path.join(directory, 'gone.sock'))],
-  ['half a line', () => '{"pid":12'],
+  ['a host that is dead', (directory, pid) => infoText(directory, pid, 'host.sock')],
+  ['a plain file for a socket, and a process that is no host', (directory) => infoText(directory, process.pid, 'lock')],
 ];
 
-function infoText(pid: number, socket: string): string {
-  return JSON.stringify({ pid, version: '0.0.1', socket, secret: 'old', startedAt: 1 });
+function infoText(directory: string, pid: number, socket: string): string {
+  const lockId = lockIdOf(placesOf(directory)) ?? '';
+  const info: HostInfo = {
+    pid,
+    version: '0.0.1',
+    socket: path.join(directory, socket),
+    secret: 'old',
+    startedAt: 1,
+    lockId,
+  };
+  return JSON.stringify(info);
 }
 
 test('[H10] whatever a host left behind in host.json, the next caller is served', async () => {
@@ -198,6 +205,23 @@ test.each(['', '{"pid":12', 'null', '7', '[]', '{"pid":1,"secret":"x"}', '{"pid"
   },
 );
 
+test('[H1] a brain that was copied while its host runs is served by a host of its own', async () => {
+  const directory = newBrainDirectory();
+  const brain = await connect(directory);
+  await recordTitle(brain, 'of both');
+  const copy = `${directory}-copy`;
+  for (const name of fs.readdirSync(directory).filter((each) => each !== 'host.sock')) {
+    fs.cpSync(path.join(directory, name), path.join(copy, name), { recursive: true });
+  }
+  const copied = await connect(copy);
+  await recordTitle(copied, 'of the copy');
+  await recordTitle(brain, 'of the original');
+  expect(await titlesIn(copied)).toEqual(['of both', 'of the copy']);
+  expect(await titlesIn(brain)).toEqual(['of both', 'of the original']);
+  await copied.close();
+  await brain.close();
+});
+
 test('[H10] a stranger who listens at the address of a host is not taken for one', async () => {
   const directory = newBrainDirectory();
   fs.mkdirSync(directory, { mode: 0o700 });
@@ -209,7 +233,8 @@ test('[H10] a stranger who listens at the address of a host is not taken for one
   await new Promise<void>((resolve) => {
     stranger.listen(socketPath, resolve);
   });
-  fs.writeFileSync(placesOf(directory).hostInfoFile, infoText(process.pid, socketPath));
+  fs.writeFileSync(placesOf(directory).lockFile, '');
+  fs.writeFileSync(placesOf(directory).hostInfoFile, infoText(directory, process.pid, 'host.sock'));
   expect(await outcomeOf(connect(directory))).toEqual({ error: 'host_failed' });
   stranger.close();
 });

@@ -19,9 +19,9 @@ test('[M7] the canonical text is that of RFC 8785', () => {
 
 test('[M7] the oracle agrees with the examples of RFC 8785', () => {
   // Section 3.2.2, 3.2.3 and appendix B.
-  expect(canonicalise({ numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001] })).toBe(
-    '{"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]}',
-  );
+  expect(
+    canonicalise({ numbers: [Number('333333333.33333329'), 1e30, 4.5, 2e-3, 0.000000000000000000000000001] }),
+  ).toBe('{"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]}');
   expect(canonicalise('€$\u000F\nA\'B"\\\\"/')).toBe(String.raw`"€$\u000f\nA'B\"\\\\\"/"`);
   const keys = { '€': 0, '\r': 0, '\ufb33': 0, '1': 0, '😀': 0, '\u0080': 0, ö: 0 };
   expect([...canonicalise(keys).matchAll(/"([^"]+)":/g)].map(([, key]) => key)).toEqual([

@@ -22,8 +22,8 @@ import { type Client, numberedTitles, startClient } from '../support/host-client
 import { createRandom, integer, ROUNDS, SEED } from '../support/host-random.ts';
 import { waitUntil } from '../support/host-wait.ts';
 
-/** A little more than brings a vacuum with the next quiet. */
-const REQUESTS_BEFORE_VACUUM = 2_010;
+/** Of one request; five of them bring a vacuum with the next quiet. */
+const BATCH_ENTRIES = 420;
 
 const clients: Client[] = [];
 
@@ -141,10 +141,17 @@ describe(`with seed ${SEED}`, () => {
     const directory = newBrainDirectory();
     const promised: string[] = [];
     const brain = await connect(directory);
-    for (let round = 0; round < Math.ceil(ROUNDS / 3); round += 1) {
-      const titles = numberedTitles(`round ${round}`, round === 0 ? REQUESTS_BEFORE_VACUUM : 100);
-      await Promise.all(titles.map((title) => recordTitle(brain, title)));
-      promised.push(...titles);
+    for (let round = 0; round < Math.ceil(ROUNDS / 4); round += 1) {
+      for (let batch = 0; batch < 5; batch += 1) {
+        const titles = numberedTitles(`round ${round}/${batch}`, BATCH_ENTRIES);
+        await brain.run('record', {
+          requestId: randomUUID(),
+          scope: SCOPE,
+          agent: 'tester',
+          drafts: titles.map((title) => ({ title })),
+        });
+        promised.push(...titles);
+      }
       const { pid } = await announcedHost(directory);
       await firstChangeIn(['base/5', 'global', 'pg_wal', 'pg_xact'].map((name) => path.join(directory, 'data', name)));
       await killSoon(pid, random, 250);

@@ -1,7 +1,7 @@
 /** A brain comes into being whole or not at all, wherever its creation is cut off. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ensureDataDirectory, MARKER_FILE } from '../../lib/store/data-directory.ts';
 import { verifyStore } from '../../lib/store/verify.ts';
 import { StoreChildren } from '../support/store-children.ts';
@@ -65,12 +65,33 @@ test('[L6] files and directories are for their owner alone, and a second start m
   removeDirectory(directory);
 });
 
-test('[L6] everything is synced before the rename, and the rename after it', async () => {
+test('[L6] every file and directory is synced before the rename, and the rename is synced after it', async () => {
   const directory = makeDirectory();
-  const files = listFiles((await ensureDataDirectory(directory)).dataDirectory);
+  const events: string[] = [];
+  const noteSync = (descriptor: number): void => void events.push(fs.readlinkSync(`/proc/self/fd/${descriptor}`));
+  const { fsync, fsyncSync, renameSync } = fs;
+  const spies = [
+    vi.spyOn(fs, 'fsync').mockImplementation((descriptor, done) => {
+      noteSync(descriptor);
+      fsync(descriptor, done);
+    }),
+    vi.spyOn(fs, 'fsyncSync').mockImplementation((descriptor) => {
+      noteSync(descriptor);
+      fsyncSync(descriptor);
+    }),
+    vi.spyOn(fs, 'renameSync').mockImplementation((from, to) => {
+      events.push('rename');
+      renameSync(from, to);
+    }),
+  ];
+  const { dataDirectory } = await ensureDataDirectory(directory);
+  for (const spy of spies) spy.mockRestore();
+  const before = events.slice(0, events.indexOf('rename')).map((name) => name.replace(/data\.tmp-[0-9a-f]+/, 'data'));
+  const there = fs.readdirSync(dataDirectory, { recursive: true, encoding: 'utf8' });
+  expect(there.length).toBeGreaterThan(400);
+  expect(before.toSorted()).toEqual([dataDirectory, ...there.map((name) => path.join(dataDirectory, name))].toSorted());
+  expect(events.slice(events.indexOf('rename') + 1)).toEqual([directory]);
   removeDirectory(directory);
-  // Of every file and directory at least: made, opened to be synced, synced, closed; then the rename and its sync.
-  expect(steps).toBeGreaterThan(files * 2);
 });
 
 async function expectWholeBrain(directory: string, isCreated: boolean): Promise<void> {
@@ -81,8 +102,4 @@ async function expectWholeBrain(directory: string, isCreated: boolean): Promise<
   expect(store.migrationsRun).toBe(0);
   expect(await verifyStore(store.database)).toMatchObject({ changes: 0, entries: 0, isSound: true });
   await store.close();
-}
-
-function listFiles(directory: string): number {
-  return fs.readdirSync(directory, { recursive: true }).length;
 }

@@ -110,12 +110,9 @@ export function command(): fc.Arbitrary<Command> {
 
 function listCommand(): fc.Arbitrary<Command> {
   const request = fc.record({ ...filter, scope: readScope, limit }, { requiredKeys: ['scope', 'limit'] });
-  return request.map((drawn) => ({ operation: 'list', request: drawn }) as Command);
+  return request.map((drawn): Command => ({ operation: 'list', request: drawn }));
 }
 
-function commandOf<O extends ModelledOperation>(
-  operation: O,
-  parts: Record<string, fc.Arbitrary<unknown>>,
-): fc.Arbitrary<Command> {
+function commandOf(operation: ModelledOperation, parts: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Command> {
   return fc.record(parts).map((request) => ({ operation, request }) as unknown as Command);
 }

@@ -68,7 +68,8 @@ export class ModelBrain {
       status: () => this.#status(request as { scope: Scope }, answered as BrainStatus),
       rebuild: () => ({ entries: this.#current().size, repaired: 0 }),
     } satisfies Record<ModelledOperation, () => unknown>;
-    return run[operation]() as AnswerOf<O>;
+    const answer: unknown = run[operation]();
+    return answer as AnswerOf<O>;
   }
 
   entries(): Entry[] {

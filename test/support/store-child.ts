@@ -1,7 +1,7 @@
 /**
  * A process that opens a brain's directory and kills itself at a given step, told by its environment: CHILD_DIRECTORY,
  * CHILD_TASK (`create`, or `open`, which also migrates) and CHILD_KILL_AT (the number of the step; none: it goes on to
- * the end and prints how many steps there were). Bundled and started by store-children.ts.
+ * the end and prints how many steps and migrations there were). Bundled and started by store-children.ts.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -11,6 +11,7 @@ import { openPgliteStore } from '../../lib/store/pglite.ts';
 
 const { CHILD_DIRECTORY = '', CHILD_TASK, CHILD_KILL_AT } = process.env;
 let steps = 0;
+let migrationsRun = 0;
 
 /** Counts a step, and does not come back from the fatal one. */
 function step(): void {
@@ -34,13 +35,14 @@ function countCalls(owner: object, names: string[]): void {
 }
 
 if (CHILD_TASK === 'create') {
-  countCalls(fs, ['mkdirSync', 'renameSync', 'fsyncSync', 'open', 'write', 'writev', 'close']);
+  countCalls(fs, ['mkdirSync', 'openSync', 'writeSync', 'fsync', 'fsyncSync', 'closeSync', 'renameSync']);
   syncBuiltinESMExports();
   await ensureDataDirectory(CHILD_DIRECTORY);
 } else {
   // A statement is a step: everything between two of them is one call into PostgreSQL.
   countCalls(PGlite.prototype, ['execProtocolRaw']);
   const store = await openPgliteStore(dataDirectoryOf(CHILD_DIRECTORY));
+  ({ migrationsRun } = store);
   await store.close();
 }
-process.stdout.write(String(steps));
+process.stdout.write(JSON.stringify({ steps, migrationsRun }));

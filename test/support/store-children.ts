@@ -10,9 +10,9 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface ChildEnd {
   wasKilled: boolean;
-  /** Steps that a child which was not killed has taken. */
+  /** Steps and migrations of a child that was not killed. */
   steps: number;
-  stderr: string;
+  migrationsRun: number;
 }
 
 export class StoreChildren {
@@ -46,7 +46,7 @@ export class StoreChildren {
     return children;
   }
 
-  /** Runs a child to its end, or to its death at step `killAt`. */
+  /** Runs a child to its end, or to its death at step `killAt`. @throws Error with what a child that failed has said */
   run(task: 'create' | 'open', brainDirectory: string, killAt?: number): ChildEnd {
     const { signal, status, stdout, stderr } = spawnSync(process.execPath, [this.#program], {
       encoding: 'utf8',
@@ -59,7 +59,8 @@ export class StoreChildren {
       },
     });
     if (signal !== 'SIGKILL' && status !== 0) throw new Error(`the child failed: ${stderr}`);
-    return { wasKilled: signal === 'SIGKILL', steps: Number(stdout), stderr };
+    if (signal === 'SIGKILL') return { wasKilled: true, steps: 0, migrationsRun: 0 };
+    return { wasKilled: false, ...(JSON.parse(stdout) as { steps: number; migrationsRun: number }) };
   }
 
   dispose(): void {

@@ -14,7 +14,7 @@ export interface TestStore {
   directory: string;
   dataDirectory: string;
   /** Closes the store and removes its directory. */
-  dispose(): Promise<void>;
+  dispose: () => Promise<void>;
 }
 
 export interface TestSession extends TestStore {

@@ -37,6 +37,9 @@ test('[L12] many small writes are looked at too, and a checkpoint in the quiet l
   await Promise.all(
     Array.from({ length: 300 }, (_, n) => opened.session.run('record', requestOf([{ title: `t${n}` }]))),
   );
+  await opened.session.run('status', { scope: SCOPE }); // Answered after what follows the last commit.
+  await quiet();
+  await quiet();
   await opened.session.doUpkeep();
   expect(walBytes(opened)).toBeLessThanOrEqual(4 * MIB);
   const exec = vi.spyOn(opened.store.client, 'exec');
@@ -55,7 +58,7 @@ test('[L12] upkeep vacuums after thousands of changes, and does not while reques
   await opened.session.doUpkeep();
   expect(spy.mock.calls).toEqual([]);
   await busy;
-  await new Promise(setImmediate); // The session has noticed that nobody is waiting.
+  await quiet();
   await opened.session.doUpkeep();
   expect(spy.mock.calls.map(([statement]) => statement)).toEqual(['VACUUM ANALYZE', 'CHECKPOINT']);
   await opened.dispose();
@@ -130,6 +133,11 @@ test('[L2] what was written is there when the store is opened anew, with the sam
   await session.close();
   removeDirectory(opened.directory);
 });
+
+/** The session has noticed that nobody is waiting. */
+function quiet(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 function requestOf(drafts: object[]): RecordRequest {
   return { requestId: randomUUID(), scope: SCOPE, agent: 'tester', drafts };

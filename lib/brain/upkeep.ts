@@ -14,6 +14,8 @@ const CHECKPOINT_WAL_BYTES = 32 * 1024 * 1024;
 /** The amount of WAL is looked at after so many transactions, or sooner after so many bytes of requests. */
 const WAL_CHECK_TRANSACTIONS = 32;
 const WAL_CHECK_BYTES = 1024 * 1024;
+/** Disk that a checkpoint itself needs. */
+const CHECKPOINT_ROOM_BYTES = 4 * 1024 * 1024;
 const VACUUM_AFTER_CHANGES = 2_000;
 /** Disk that a byte of a request may take until the next checkpoint: 13 were measured with long texts of many words. */
 const DISK_BYTES_PER_BYTE = 16;
@@ -68,7 +70,8 @@ export class StoreUpkeep {
   async requireRoom(requestBytes: number): Promise<void> {
     const neededBytes = DISK_RESERVE_BYTES + DISK_BYTES_PER_BYTE * requestBytes;
     if (this.#freeBytes() >= neededBytes) return;
-    if (this.isDue) await this.#checkpoint(); // WAL that is not needed any more is given back to the disk.
+    // WAL that is not needed any more is given back to the disk; a checkpoint without room would end the database.
+    if (this.isDue && this.#freeBytes() >= CHECKPOINT_ROOM_BYTES) await this.#checkpoint();
     const freeBytes = this.#freeBytes();
     if (freeBytes >= neededBytes) return;
     throw new SmError({

@@ -159,7 +159,9 @@ test('[H1] a host whose directory was replaced does nothing more for anybody, no
 
 test('[H2] a relative path names the same brain as the absolute one, to the host too', async () => {
   const directory = newBrainDirectory();
-  const relative = await connect(path.relative(process.cwd(), directory));
+  const before = process.cwd();
+  process.chdir(path.dirname(directory));
+  const relative = await connect(path.basename(directory)).finally(() => process.chdir(before));
   await recordTitle(relative, 'relative');
   const absolute = await connect(directory);
   expect(await titlesIn(absolute)).toEqual(['relative']);

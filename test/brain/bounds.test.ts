@@ -97,10 +97,23 @@ test('[L13] before writing is refused, WAL that nobody needs is given back', asy
   const opened = await openTestSession();
   await opened.session.run('record', requestOf([{ title: 'before' }]));
   const exec = vi.spyOn(opened.store.client, 'exec');
-  const answers = [0, DISK_RESERVE_BYTES * 2];
-  vi.spyOn(fs, 'statfsSync').mockImplementation(() => freeOf(answers.shift() ?? 0));
+  vi.spyOn(fs, 'statfsSync').mockImplementation(() =>
+    freeOf(exec.mock.calls.length === 0 ? DISK_RESERVE_BYTES / 2 : DISK_RESERVE_BYTES * 2),
+  );
   await opened.session.run('record', requestOf([{ title: 'after' }]));
   expect(exec.mock.calls).toEqual([['CHECKPOINT']]);
+  await opened.dispose();
+});
+
+test('[L13] a disk without room for a checkpoint gets none, since that would end the database', async () => {
+  const opened = await openTestSession();
+  await opened.session.run('record', requestOf([{ title: 'before' }]));
+  const exec = vi.spyOn(opened.store.client, 'exec');
+  pretendFree(0);
+  const refused = opened.session.run('record', requestOf([{ title: 'refused' }]));
+  await expect(refused).rejects.toMatchObject({ code: 'disk_full' });
+  expect(exec.mock.calls).toEqual([]);
+  expect(await titlesIn(opened)).toEqual(['before']);
   await opened.dispose();
 });
 

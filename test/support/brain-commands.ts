@@ -13,7 +13,7 @@ export type Command = {
 const WORKSPACES = ['w', ''];
 /** Full ids (also in capitals), a prefix of all, prefixes of one, unknown ones, and what is no id at all. */
 const REFERENCES = [
-  ...[0, 1, 2, 3].flatMap((number) => [idOf(number), idOf(number), idOf(number).slice(0, 13)]),
+  ...[0, 1, 2, 3].flatMap((number) => [idOf(number), idOf(number), idOf(number), idOf(number).slice(0, 13)]),
   ` ${idOf(1).toUpperCase()} `,
   '01980c2e',
   'ffffffff',
@@ -30,16 +30,21 @@ const readScope = fc.record({ workspaceId, projectId: fc.option(projectId, { nil
 const idOrPrefix = fc.constantFrom(...REFERENCES);
 const reference = fc.record({ workspaceId, idOrPrefix });
 const limit = fc.constantFrom(1, 3, 100);
-const title = fc.oneof(fc.constantFrom('a', 'b', ''), labelText());
+/** Mostly what is let in: a history of refusals would prove little. */
+function rarely<T>(refused: T, usual: fc.Arbitrary<T>): fc.Arbitrary<T> {
+  return fc.oneof({ weight: 1, arbitrary: fc.constant(refused) }, { weight: 30, arbitrary: usual });
+}
+
+const title = rarely('', fc.oneof(fc.constantFrom('a', 'b'), labelText()));
 
 const fields = {
   agent: fc.constantFrom('claude', 'codex'),
-  kind: fc.constantFrom('experiment', 'decision', 'insight', 'note', 'nonsense'),
+  kind: rarely('nonsense', fc.constantFrom('experiment', 'decision', 'insight', 'note')),
   summary: entryText(),
   conclusion: fc.constantFrom('', 'c'),
   tags: fc.subarray(['x', 'y', 'ü'], { minLength: 0 }),
   refs: fc.constantFrom([], ['r']),
-  confidence: fc.oneof(confidence(), fc.constant(2)),
+  confidence: rarely(2, confidence()),
 };
 const draft = fc.record(
   {
@@ -104,7 +109,7 @@ export function command(): fc.Arbitrary<Command> {
     { weight: 1, arbitrary: reference.map((request): Command => ({ operation: 'history', request })) },
     { weight: 2, arbitrary: listCommand() },
     { weight: 1, arbitrary: commandOf('log', { scope: readScope, limit }) },
-    { weight: 1, arbitrary: commandOf('status', { scope }) },
+    { weight: 2, arbitrary: commandOf('status', { scope }) },
   );
 }
 

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BrainSession } from '../../lib/brain/session.ts';
 import { SmError } from '../../lib/core/errors.ts';
-import { type Command, command } from '../support/brain-commands.ts';
+import { type Command, command, FIRST_COMMAND } from '../support/brain-commands.ts';
 import { idOf } from '../support/ids.ts';
 import { ModelBrain } from '../support/model-brain.ts';
 import { emptyStore, openSession, openTestStore, REPLICA_ID, type TestStore } from '../support/stores.ts';
@@ -31,9 +31,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 const wave: fc.Arbitrary<Wave> = fc.record({
   nowMs: fc.constantFrom(1_000_000, 1_000_001, 1_005_000, 2_000_000),
-  steps: fc.array(step, { minLength: 1, maxLength: 12 }),
+  steps: fc.array(step, { minLength: 5, maxLength: 14, size: 'max' }),
 });
-const history = fc.array(wave, { minLength: 1, maxLength: 6 });
+const history = fc
+  .array(wave, { minLength: 4, maxLength: 7, size: 'max' })
+  .map((waves): Wave[] => [{ nowMs: 1_000_000, steps: [{ command: FIRST_COMMAND }] }, ...waves]);
 
 test('[L3][L4][L11][C1][C3] every answer to concurrent requests is what the model answers', async () => {
   await fc.assert(

@@ -13,6 +13,8 @@ export type Command = {
 const WORKSPACES = ['w', ''];
 /** Full ids (also in capitals), a prefix of all, prefixes of one, unknown ones, and what is no id at all. */
 const REFERENCES = [
+  // Ids that the brain itself gives first: see createIds('01999999').
+  ...[4, 5, 6, 7].map((number) => `01999999-0000-7000-8000-00000000000${number}`),
   ...[0, 1, 2, 3].flatMap((number) => [idOf(number), idOf(number), idOf(number), idOf(number).slice(0, 13)]),
   ` ${idOf(1).toUpperCase()} `,
   '01980c2e',
@@ -46,15 +48,17 @@ const fields = {
   refs: fc.constantFrom([], ['r']),
   confidence: rarely(2, confidence()),
 };
-const draft = fc.record(
-  {
-    ...fields,
-    title,
-    createdAt: fc.constant(5),
-    entryId: fc.nat(3).map((number) => idOf(number)),
-  },
-  { requiredKeys: ['title'] },
-);
+const draft = fc
+  .record(
+    {
+      ...fields,
+      title,
+      createdAt: fc.constant(5),
+      entryId: fc.nat(30).map((number) => idOf(number % 7)),
+    },
+    { requiredKeys: ['title'] },
+  )
+  .map(({ entryId, ...rest }) => (entryId === undefined || rest.createdAt === undefined ? rest : { ...rest, entryId }));
 const filter = {
   agent: fields.agent,
   kind: fc.constantFrom('insight' as const, 'note' as const),
@@ -70,6 +74,16 @@ const importedChange = fc.record({
     .record({ number: fc.nat(3), title: fc.constantFrom('a', 'b', 'from elsewhere'), updatedAt: fc.nat(3_000_000) })
     .map(({ number, title: text, updatedAt }) => ({ ...plainContent(number, text), updatedAt })),
 });
+
+/** The request that most references lead to. */
+export const FIRST_COMMAND: Command = {
+  operation: 'record',
+  request: {
+    scope: { workspaceId: 'w', projectId: 'p' },
+    agent: 'claude',
+    drafts: [0, 1, 2].map((number) => ({ title: 'first', entryId: idOf(number) })),
+  },
+};
 
 /** Any one request, a third of them reads. */
 export function command(): fc.Arbitrary<Command> {

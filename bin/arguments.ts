@@ -64,7 +64,7 @@ export function parseCall(
   }
   const parsed = program.parse(['node', full, entry.name, ...cacWords], { run: false });
   const args = parsed.args.map((token) => textOf(token, texts));
-  checkArguments(entry, args, full, program.matchedCommand);
+  checkArguments(entry, args, full, flags, program.matchedCommand);
   return { args, options: createOptions(flags, parsed.options, texts) };
 }
 
@@ -105,7 +105,7 @@ function tokenise(words: readonly string[], flags: readonly Flag[], full: string
       continue;
     }
     const next = words[index + 1];
-    if (next === undefined || next === '--' || isFlagShaped(next)) throw missingValue(longest, next);
+    if (next === undefined || next === '--' || isFlagShaped(next)) throw missingValue(flag, longest, next);
     cacWords.push(`${longest}=${keep(next)}`);
     index += 1;
   }
@@ -153,7 +153,13 @@ interface ArgumentChecks {
 }
 
 /** Lets cac count the arguments, and says in our words what is wrong. `--help` is answered before this. */
-function checkArguments(entry: CommandEntry, args: readonly string[], full: string, matched?: ArgumentChecks): void {
+function checkArguments(
+  entry: CommandEntry,
+  args: readonly string[],
+  full: string,
+  flags: readonly Flag[],
+  matched?: ArgumentChecks,
+): void {
   if (matched === undefined) throw new Error(`The argument parser does not know ${full}.`);
   const usage = `Usage: ${full} ${entry.args}`.trim();
   try {
@@ -167,7 +173,9 @@ function checkArguments(entry: CommandEntry, args: readonly string[], full: stri
     matched.checkUnusedArgs();
   } catch (cause) {
     const countMax = (entry.args.match(/[<[]/g) ?? []).length;
-    const surplus = args.slice(countMax).map(quoteShort).join(' ');
+    // Where a command takes a secret, a word in the wrong place may be one.
+    const takesSecret = flags.some(({ spec }) => spec.isSecret === true);
+    const surplus = takesSecret ? 'that many words' : args.slice(countMax).map(quoteShort).join(' ');
     const hint = `${usage}. Put text that contains spaces in quotes; see ${full} --help.`;
     throw usageError(`${full} does not take ${surplus}.`, hint, cause);
   }
@@ -182,12 +190,12 @@ function unknownFlag(spelling: string, flags: readonly Flag[], full: string): Sm
   );
 }
 
-function missingValue(flag: string, next: string | undefined): SmError {
+function missingValue({ spec }: Flag, spelling: string, next: string | undefined): SmError {
   const hint =
-    next === undefined
-      ? `Write ${flag}=… or ${flag} "…".`
-      : `${quoteShort(next)} reads as an option; if it is the value, write ${flag}=${quoteShort(next)}.`;
-  return usageError(`${flag} needs a value.`, hint);
+    next === undefined || spec.isSecret === true
+      ? `Write ${spelling}=… or ${spelling} "…".`
+      : `${quoteShort(next)} reads as an option; if it is the value, write ${spelling}=${quoteShort(next)}.`;
+  return usageError(`${spelling} needs a value.`, hint);
 }
 
 export function usageError(message: string, hint: string, cause?: unknown): SmError {

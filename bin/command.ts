@@ -5,8 +5,12 @@
 import type { Brain } from '../lib/brain/contract.ts';
 import type { HostStatus } from '../lib/host/control.ts';
 import type { Finding } from '../lib/host/doctor.ts';
+import type { SetupAnswer } from '../lib/protocol/wire.ts';
+import type { Account } from '../lib/scope/account.ts';
+import type { AuthChange } from '../lib/scope/config-file.ts';
+import type { SyncMode, SyncProgress, SyncReport } from '../lib/sync/report.ts';
 
-export type { Finding, HostStatus };
+export type { Account, AuthChange, Finding, HostStatus, SetupAnswer, SyncMode, SyncProgress, SyncReport };
 
 /** Where data (stdout) or talk (stderr) goes. */
 export interface Output {
@@ -45,6 +49,46 @@ export interface HostControl {
   logFile(brainDirectory: string): Promise<string>;
 }
 
+/** What `sm login` keeps in the configuration. */
+export interface AccountControl {
+  /** @throws SmError `config_invalid` */
+  read(): Promise<Account>;
+  /** Whether `write` could write; asked before a key is got that cannot be got twice. */
+  checkWritable(): Promise<void>;
+  write(change: AuthChange): Promise<void>;
+}
+
+/** A key with what it belongs to, as the server tells it. */
+export interface KeyOwner {
+  workspaceId: string;
+  projectId: string;
+  workspaceName: string;
+}
+
+/** The server. `once` reports its failures; the others throw them. */
+export interface SyncControl {
+  once(options: {
+    brain: Brain;
+    endpoint: string;
+    apiKey: string;
+    workspaceId: string;
+    projectId: string;
+    mode: SyncMode;
+    verify?: boolean;
+    restamp?: boolean;
+    signal?: AbortSignal;
+    onProgress?: (progress: SyncProgress) => void;
+  }): Promise<SyncReport>;
+  signUp(options: {
+    endpoint: string;
+    email: string;
+    workspaceName: string;
+    invitation?: string;
+  }): Promise<SetupAnswer>;
+  resetKey(options: { endpoint: string; email: string; apiKey?: string }): Promise<SetupAnswer>;
+  readKey(options: { endpoint: string; apiKey: string }): Promise<KeyOwner>;
+}
+
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
@@ -57,6 +101,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Resolves after so long, or as soon as the user interrupts. */
+  wait(delayMs: number): Promise<void>;
   /** A fresh UUID. */
   newId(): string;
   locate(): Promise<Location>;
@@ -67,6 +113,8 @@ export interface Context {
     onProgress?: (message: string) => void;
   }): Promise<Brain>;
   readonly host: HostControl;
+  readonly account: AccountControl;
+  readonly sync: SyncControl;
   inspect(options: { brainDirectory: string; rebuild?: boolean }): Promise<Finding[]>;
 }
 
@@ -76,6 +124,8 @@ export interface OptionSpec {
   summary: string;
   /** May be given more than once. */
   isRepeatable?: true;
+  /** Its value is never repeated by a message. */
+  isSecret?: true;
   /** The only values that it takes. */
   values?: readonly string[];
   /** Values worth offering on TAB, where others are welcome too. */

@@ -1,7 +1,9 @@
 /** The real world behind Context: this process's streams, clock, environment and brain. Loads each part when asked. */
 import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { version } from '../lib/core/version.ts';
+import type { Config } from '../lib/scope/config.ts';
 import type { Context, Location } from './command.ts';
 import { CATALOGUE } from './commands/groups.ts';
 import { createStderr, createStdout } from './output.ts';
@@ -22,6 +24,8 @@ export function createContext(signal: AbortSignal): Context {
     stderr: createStderr(() => process.stderr),
     signal,
     now: () => Date.now(),
+    // An interruption ends the wait; whoever waits looks at the signal.
+    wait: (delayMs) => delay(delayMs, undefined, { signal }).catch(() => undefined),
     newId: () => randomUUID(),
     locate,
     connect: async (options) => {
@@ -33,11 +37,36 @@ export function createContext(signal: AbortSignal): Context {
       stop: async (options) => (await import('../lib/host/control.ts')).stopHost(options),
       logFile: async (brainDirectory) => (await import('../lib/host/control.ts')).hostLogFile(brainDirectory),
     },
+    account: {
+      read: async () => {
+        const { accountOf } = await import('../lib/scope/account.ts');
+        return accountOf(await readConfig());
+      },
+      checkWritable: async () => (await import('../lib/scope/config-file.ts')).checkWritable(await configPath()),
+      write: async (change) => (await import('../lib/scope/config-file.ts')).writeAuth(await configPath(), change),
+    },
+    sync: {
+      once: async (options) => {
+        const { syncOnce } = await import('../lib/sync/sync-once.ts');
+        return syncOnce({ ...options, userAgent: `stackmemory/${version}` });
+      },
+      signUp: async (options) => (await import('../lib/sync/setup.ts')).signUp(options),
+      resetKey: async (options) => (await import('../lib/sync/setup.ts')).resetKey(options),
+      readKey: async (options) => (await import('../lib/sync/setup.ts')).readKey(options),
+    },
     inspect: async (options) => {
       const { inspectBrain } = await import('../lib/host/doctor.ts');
       return inspectBrain({ ...options, clientVersion: version });
     },
   };
+}
+
+async function configPath(): Promise<string> {
+  return (await import('../lib/scope/paths.ts')).brainPaths(process.env, homedir).configFile;
+}
+
+async function readConfig(): Promise<Config> {
+  return (await import('../lib/scope/config.ts')).loadConfig(await configPath());
 }
 
 async function locate(): Promise<Location> {

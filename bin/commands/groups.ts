@@ -51,6 +51,24 @@ const BRAIN: CommandGroup = {
       load: () => import('./brain/status.ts'),
     },
     {
+      name: 'sync',
+      args: '',
+      summary: 'Push and pull now, instead of when the host does',
+      load: () => import('./brain/sync.ts'),
+    },
+    {
+      name: 'conflicts',
+      args: '[id]',
+      summary: 'Versions that lost without having been seen, side by side',
+      load: () => import('./brain/conflicts.ts'),
+    },
+    {
+      name: 'resolve',
+      args: '<id>',
+      summary: 'End a conflict with the version that is to hold',
+      load: () => import('./brain/resolve.ts'),
+    },
+    {
       name: 'export',
       args: '',
       summary: 'All of the brain as JSON lines, or this project as Markdown',
@@ -85,6 +103,13 @@ const TOP_LEVEL: CommandGroup = {
   name: '',
   summary: '',
   commands: [
+    {
+      name: 'login',
+      args: '[email]',
+      summary: 'Connect this brain to a sync server',
+      load: () => import('./login.ts'),
+    },
+    { name: 'logout', args: '', summary: 'Forget the key; what is here stays', load: () => import('./logout.ts') },
     { name: 'doctor', args: '', summary: 'Check everything, and say what to do', load: () => import('./doctor.ts') },
     {
       name: 'completion',

@@ -5,6 +5,20 @@
  */
 import type { Entry, EntryEdit, EntryKind, EntryStatus } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
+import type { RangeDigest } from '../protocol/digest.ts';
+import type { Change } from '../protocol/wire.ts';
+import type {
+  SyncApplied,
+  SyncApplyRequest,
+  SyncDigestRequest,
+  SyncNoteRequest,
+  SyncOutgoing,
+  SyncOutgoingRequest,
+  SyncPeer,
+  SyncRestampRequest,
+  SyncStanding,
+  SyncState,
+} from './sync-contract.ts';
 
 /** Where entries belong. `workspaceId` is `""` on a brain that has never logged in. */
 export interface Scope {
@@ -100,6 +114,10 @@ export interface LoggedChange {
   /** `local`, or the address it came from. */
   origin: string;
   outcome: MergeOutcome;
+  /** Hashes of versions, besides `base`, that it is known to have replaced. */
+  replaces: string[];
+  /** The change that it withdraws, because its time was wrong. */
+  withdraws: string | null;
   entry: Entry;
 }
 
@@ -133,6 +151,8 @@ export interface ImportedChange {
   changeId: string;
   base: string | null;
   replicaId: string;
+  replaces?: string[];
+  withdraws?: string | null;
   entry: unknown;
 }
 
@@ -191,6 +211,35 @@ export interface RebuildReport {
   repaired: number;
 }
 
+/** Versions of an entry that lost to one which was not written on top of them, and that nobody has resolved. */
+export interface Conflict {
+  current: LoggedChange;
+  /** Newest first. */
+  losers: LoggedChange[];
+}
+
+export interface ConflictsRequest {
+  scope: ReadScope;
+  /** Of one entry only: its id or a unique prefix. */
+  idOrPrefix?: string;
+  limit: number;
+}
+
+export interface ResolveRequest extends WriteRequest {
+  reference: EntryReference;
+  /** Begin from this losing version, by its content hash, instead of the current one. */
+  take?: string;
+  /** Fields that are changed on top of that. */
+  edit?: EntryEdit;
+}
+
+export interface AdoptRequest extends WriteRequest {
+  /** Takes over entries that were recorded before there was a workspace (`""`). */
+  workspaceId: string;
+  /** At most BATCH_CHANGES_MAX; call again while `remaining` is not 0. */
+  limit: number;
+}
+
 /** Request and answer of every operation, by name. */
 export interface BrainOperations {
   record: { request: RecordRequest; answer: Entry[] };
@@ -207,6 +256,20 @@ export interface BrainOperations {
   status: { request: { scope: Scope }; answer: BrainStatus };
   verify: { request: Record<string, never>; answer: VerifyReport };
   rebuild: { request: Record<string, never>; answer: RebuildReport };
+  conflicts: { request: ConflictsRequest; answer: Conflict[] };
+  resolve: { request: ResolveRequest; answer: Entry };
+  adopt: { request: AdoptRequest; answer: { adopted: number; remaining: number } };
+  syncState: { request: SyncPeer; answer: SyncState };
+  syncStanding: { request: SyncPeer; answer: SyncStanding };
+  syncOutgoing: { request: SyncOutgoingRequest; answer: SyncOutgoing };
+  /** Every version that the log has of the named entries, for a peer that lacks them. */
+  syncVersions: { request: { workspaceId: string; entryIds: string[] }; answer: Change[] };
+  syncDigest: { request: SyncDigestRequest; answer: RangeDigest[] };
+  syncNote: { request: SyncNoteRequest; answer: { pending: number } };
+  syncApply: { request: SyncApplyRequest; answer: SyncApplied };
+  syncRestamp: { request: SyncRestampRequest; answer: { restamped: number } };
+  /** Takes a new replica id and forgets every position: everything is pushed and pulled again. */
+  syncRenew: { request: Record<string, never>; answer: { replicaId: string } };
 }
 
 export type OperationName = keyof BrainOperations;
@@ -229,4 +292,10 @@ export const WRITE_OPERATIONS = [
   'retract',
   'import',
   'rebuild',
+  'resolve',
+  'adopt',
+  'syncNote',
+  'syncApply',
+  'syncRestamp',
+  'syncRenew',
 ] as const satisfies OperationName[];

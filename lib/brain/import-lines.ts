@@ -7,9 +7,9 @@ import { parseEntry, type Entry } from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
 import { TITLE_CHARACTERS_MAX } from '../core/limits.ts';
 import { DEFAULT_CONFIDENCE, DEFAULT_KIND, ENTRY_STATUSES } from '../core/vocabulary.ts';
-import { hashContent, sha256Hex } from '../store/hash.ts';
+import { hashContent, sha256Hex } from '../protocol/hash.ts';
 import type { ImportedChange, Scope } from './contract.ts';
-import { EXPORT_FORMAT } from './export-format.ts';
+import { EXPORT_FORMAT, EXPORT_FORMAT_WITHDRAWING } from './export-format.ts';
 
 /** The replica of changes that no replica wrote. */
 const FOREIGN_REPLICA_ID = '00000000-0000-4000-8000-000000000000';
@@ -38,7 +38,7 @@ export function parseImportLine(line: string, place: ImportPlace): ImportLine {
 }
 
 function fromExport(value: Record<string, unknown>): ImportLine {
-  if (value['stackmemory'] !== EXPORT_FORMAT) {
+  if (value['stackmemory'] !== EXPORT_FORMAT && value['stackmemory'] !== EXPORT_FORMAT_WITHDRAWING) {
     throw new SmError({
       code: 'upgrade_needed',
       message: `stackmemory: the format ${JSON.stringify(value['stackmemory'])} is not known to this version.`,
@@ -57,8 +57,18 @@ function fromExport(value: Record<string, unknown>): ImportLine {
     changeId: requireUuid(value['changeId'], 'changeId'),
     base: typeof base === 'string' ? base : null,
     replicaId: requireUuid(value['replicaId'], 'replicaId'),
+    ...(value['replaces'] === undefined ? {} : { replaces: requireHashes(value['replaces']) }),
+    ...(value['withdraws'] === undefined ? {} : { withdraws: requireUuid(value['withdraws'], 'withdraws') }),
     entry,
   };
+}
+
+function requireHashes(value: unknown): string[] {
+  const hashes: unknown[] = Array.isArray(value) ? value : [];
+  if (Array.isArray(value) && hashes.every((hash) => typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash))) {
+    return hashes as string[];
+  }
+  throw refusal('replaces: must be a list of hashes of 64 hexadecimal digits.');
 }
 
 function fromPlain(value: Record<string, unknown>, place: ImportPlace): ImportLine {

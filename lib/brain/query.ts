@@ -9,6 +9,7 @@ import {
   type ChangeRecord,
   countAll,
   countEntries,
+  currentVersion,
   listEntries,
   readHistory,
   readLog,
@@ -49,12 +50,15 @@ export async function logPage(database: Database, request: LogPageRequest): Prom
 export async function history(database: Database, reference: EntryReference): Promise<HistoryVersion[]> {
   const { entry } = await findEntry(database, reference);
   const versions = await readHistory(database, entry.entryId);
-  const [winner] = versions;
-  const bases = new Set(versions.map(({ base }) => base));
+  const winner = currentVersion(versions);
+  const replaced = new Set(versions.flatMap(({ base, replaces }) => [base, ...replaces]));
+  const withdrawn = new Set(versions.map(({ withdraws }) => withdraws));
   return versions.map((version) => ({
     ...version,
     isCurrent: version === winner,
-    reason: reasonOf(version, winner, bases),
+    reason: withdrawn.has(version.changeId)
+      ? 'withdrawn: its time was ahead of the server’s, and it was written again'
+      : reasonOf(version, winner, replaced),
   }));
 }
 
@@ -92,12 +96,12 @@ export async function status(
   };
 }
 
-function reasonOf(version: ChangeRecord, winner: ChangeRecord | undefined, bases: Set<string | null>): string {
+function reasonOf(version: ChangeRecord, winner: ChangeRecord | undefined, replaced: Set<string | null>): string {
   if (version === winner) return 'current: the newest version';
   if (winner !== undefined && version.hash === winner.hash && version.entry.updatedAt === winner.entry.updatedAt) {
     return 'the same version, received again';
   }
-  if (bases.has(version.hash)) return 'replaced by a version written on top of it';
+  if (replaced.has(version.hash)) return 'replaced by a version written on top of it';
   if (version.entry.updatedAt === winner?.entry.updatedAt)
     return 'lost to a version of the same time with the greater hash';
   return 'lost to a newer version that was written without knowing it';

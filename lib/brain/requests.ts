@@ -15,6 +15,7 @@ import {
   SCOPE_CHARACTERS_MAX,
   TAGS_MAX,
 } from '../core/limits.ts';
+import { REPLACES_MAX } from '../protocol/limits.ts';
 import { ENTRY_KINDS } from '../core/vocabulary.ts';
 import type { OperationName, RequestOf } from './contract.ts';
 
@@ -57,6 +58,11 @@ const limit = v.pipe(
 const write = { requestId: uuid };
 const scope = v.object({ workspaceId: scopeId, projectId: scopeId });
 const readScope = v.object({ workspaceId: scopeId, projectId: v.nullable(scopeId) });
+const namedScopeId = v.pipe(
+  scopeId,
+  v.check((s) => s !== '', 'must not be empty'),
+);
+const batchLimit = v.pipe(limit, v.maxValue(BATCH_CHANGES_MAX, `must be at most ${BATCH_CHANGES_MAX}`));
 const reference = v.object({ workspaceId: scopeId, idOrPrefix: v.string('must be text') });
 const filter = {
   agent: v.optional(plain(AGENT_CHARACTERS_MAX)),
@@ -71,12 +77,93 @@ const query = v.pipe(
   v.string('must be text'),
   v.check((s) => s.length <= QUERY_CHARACTERS_MAX, `must have at most ${QUERY_CHARACTERS_MAX} characters`),
 );
+const contentHash = v.pipe(v.string('must be text'), v.regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'));
 const change = v.object({
   changeId: uuid,
-  base: v.nullable(v.pipe(v.string('must be text'), v.regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'))),
+  base: v.nullable(contentHash),
   replicaId: plain(SCOPE_CHARACTERS_MAX),
+  replaces: v.optional(v.pipe(v.array(contentHash, 'must be a list'), v.maxLength(REPLACES_MAX, 'are too many'))),
+  withdraws: v.optional(v.nullable(uuid)),
   entry: v.unknown(),
 });
+
+const peer = v.object({ endpoint: plain(ORIGIN_CHARACTERS_MAX), workspaceId: namedScopeId });
+const seq = v.pipe(wholeNumber, v.minValue(0, 'must not be negative'));
+const nullableText = v.nullable(plain(ORIGIN_CHARACTERS_MAX));
+const time = v.pipe(wholeNumber, v.minValue(0, 'must not be before 1970'));
+const refusalText = v.pipe(v.string('must be text'), v.maxLength(ORIGIN_CHARACTERS_MAX, 'is too long'));
+
+const SYNC_SCHEMAS = {
+  syncState: peer,
+  syncStanding: peer,
+  syncOutgoing: v.object({ peer, afterSeq: seq, limit: batchLimit }),
+  syncVersions: v.object({
+    workspaceId: namedScopeId,
+    entryIds: v.pipe(v.array(uuid, 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many')),
+  }),
+  syncDigest: v.object({
+    workspaceId: namedScopeId,
+    ranges: v.pipe(
+      v.array(v.object({ from: plain(64), to: v.nullable(plain(64)) }), 'must be a list'),
+      v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
+    ),
+    stampsMax: seq,
+  }),
+  syncNote: v.object({
+    peer,
+    position: v.optional(
+      v.partial(
+        v.object({
+          epoch: nullableText,
+          protocol: v.nullable(v.picklist([1, 2], 'must be 1 or 2')),
+          pushedSeq: seq,
+          chain: plain(64),
+          scannedSeq: seq,
+          cursors: v.record(scopeId, seq),
+        }),
+      ),
+    ),
+    refusals: v.optional(
+      v.pipe(
+        v.array(
+          v.object({
+            direction: v.picklist(['push', 'pull'], 'must be push or pull'),
+            changeId: plain(SCOPE_CHARACTERS_MAX),
+            entryId: v.nullable(uuid),
+            seq: v.nullable(seq),
+            code: plain(SCOPE_CHARACTERS_MAX),
+            message: refusalText,
+            refusedAt: time,
+          }),
+          'must be a list',
+        ),
+        v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
+      ),
+    ),
+    accepted: v.optional(v.array(uuid, 'must be a list')),
+    clockOffsetMs: v.optional(wholeNumber),
+    lastPushAt: v.optional(time),
+    lastPullAt: v.optional(time),
+    lastError: v.optional(v.nullable(v.object({ code: plain(64), message: refusalText, at: time }))),
+  }),
+  syncApply: v.object({
+    peer,
+    changes: v.optional(v.pipe(v.array(v.unknown(), 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many'))),
+    columns: v.optional(v.record(v.string(), v.unknown())),
+    entries: v.optional(v.pipe(v.array(v.unknown(), 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many'))),
+    cursor: v.optional(v.object({ projectId: scopeId, value: seq, epoch: nullableText })),
+  }),
+  syncRestamp: v.object({
+    peer,
+    changes: v.pipe(
+      v.array(v.object({ changeId: uuid, seq }), 'must be a list'),
+      v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
+    ),
+    clockOffsetMs: wholeNumber,
+    isForced: v.boolean('must be true or false'),
+  }),
+  syncRenew: v.object({}),
+};
 
 const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
   record: v.object({
@@ -113,6 +200,15 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
   status: v.object({ scope }),
   verify: v.object({}),
   rebuild: v.object({}),
+  conflicts: v.object({ scope: readScope, idOrPrefix: v.optional(v.string('must be text')), limit }),
+  resolve: v.object({
+    ...write,
+    reference,
+    take: v.optional(v.pipe(v.string('must be text'), v.regex(/^[0-9a-f]{1,64}$/i, 'must be hexadecimal digits'))),
+    edit: v.optional(v.unknown()),
+  }),
+  adopt: v.object({ ...write, workspaceId: namedScopeId, limit: batchLimit }),
+  ...SYNC_SCHEMAS,
 };
 
 /** The request with exactly the fields it may have. @throws SmError `bad_request` that names the field at fault */

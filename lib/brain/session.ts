@@ -6,13 +6,26 @@
 import { SmError } from '../core/errors.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import { type Database, isPoisoned, toStoreError } from '../store/database.ts';
-import { readReplicaId } from '../store/meta.ts';
+import { readClockOffset, readReplicaId } from '../store/meta.ts';
 import type { OpenStore } from '../store/pglite.ts';
 import { rebuildEntries, verifyStore } from '../store/verify.ts';
 import { type AnswerOf, type Brain, type OperationName, type RequestOf, WRITE_OPERATIONS } from './contract.ts';
+import { adopt, conflicts, resolve } from './conflicts.ts';
 import { history, list, log, logPage, recall, status } from './query.ts';
 import { findEntry } from './references.ts';
 import { parseRequest } from './requests.ts';
+import {
+  correctionOf,
+  syncApply,
+  syncDigest,
+  syncNote,
+  syncOutgoing,
+  syncRenew,
+  syncRestamp,
+  syncStanding,
+  syncState,
+  syncVersions,
+} from './sync-operations.ts';
 import { StoreUpkeep } from './upkeep.ts';
 import { edit, importChanges, record, retract, supersede } from './write.ts';
 import type { WriteContext } from './writer.ts';
@@ -20,7 +33,7 @@ import type { WriteContext } from './writer.ts';
 /** Requests that share one transaction at most. */
 const WRITES_PER_TRANSACTION_MAX = 64;
 /** What may share a transaction: the others take long, and have deadlines of their own. */
-const SHARING_OPERATIONS: readonly OperationName[] = ['record', 'edit', 'supersede', 'retract'];
+const SHARING_OPERATIONS: readonly OperationName[] = ['record', 'edit', 'supersede', 'retract', 'resolve'];
 
 export interface SessionOptions {
   directory: string;
@@ -51,20 +64,33 @@ export class BrainSession implements Brain {
   readonly #upkeep: StoreUpkeep;
   readonly #jobs: Job[] = [];
   readonly #waitingForQuiet: (() => void)[] = [];
+  /** The server's clock less this machine's, as far as it is followed, in milliseconds. */
+  #clockOffsetMs: number;
   #isRunning = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(store: OpenStore, options: SessionOptions, upkeep: StoreUpkeep, replicaId: string) {
+  private constructor(
+    store: OpenStore,
+    options: SessionOptions,
+    upkeep: StoreUpkeep,
+    replicaId: string,
+    clockOffsetMs: number,
+  ) {
     this.#store = store;
     this.#options = options;
     this.#upkeep = upkeep;
-    this.#context = { replicaId, nowMs: options.nowMs, createEntryId: options.createEntryId };
+    this.#clockOffsetMs = clockOffsetMs;
+    this.#context = {
+      replicaId,
+      nowMs: () => options.nowMs() + this.#clockOffsetMs,
+      createEntryId: options.createEntryId,
+    };
   }
 
   static async open(store: OpenStore, options: SessionOptions): Promise<BrainSession> {
     const replicaId = await readReplicaId(store.database, options.createReplicaId);
     const upkeep = await StoreUpkeep.open(store, options.directory);
-    return new BrainSession(store, options, upkeep, replicaId);
+    return new BrainSession(store, options, upkeep, replicaId, await readClockOffset(store.database));
   }
 
   run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
@@ -152,7 +178,7 @@ export class BrainSession implements Brain {
         for (const job of jobs) results.push(await this.#attempt(job, transaction));
         return results;
       });
-      outcomes.forEach((outcome, index) => settle(jobs[index], outcome));
+      outcomes.forEach((outcome, index) => this.#settle(jobs[index], outcome));
     } catch (error) {
       this.#notePoison(error);
       if (jobs.length > 1 && this.poison === undefined && !(error instanceof SmError)) {
@@ -194,6 +220,18 @@ export class BrainSession implements Brain {
         return importChanges(transaction, this.#context, request as RequestOf<'import'>);
       case 'rebuild':
         return rebuildEntries(transaction);
+      case 'resolve':
+        return resolve(transaction, this.#context, request as RequestOf<'resolve'>);
+      case 'adopt':
+        return adopt(transaction, this.#context, request as RequestOf<'adopt'>);
+      case 'syncNote':
+        return syncNote(transaction, request as RequestOf<'syncNote'>);
+      case 'syncApply':
+        return syncApply(transaction, this.#context, request as RequestOf<'syncApply'>);
+      case 'syncRestamp':
+        return syncRestamp(transaction, this.#context, request as RequestOf<'syncRestamp'>);
+      case 'syncRenew':
+        return syncRenew(transaction, this.#options.createReplicaId());
       default:
         throw new SmError({ code: 'bad_request', message: `${JSON.stringify(operation)} is not an operation.` });
     }
@@ -217,14 +255,40 @@ export class BrainSession implements Brain {
       case 'status':
         return status(
           database,
-          { replicaId: this.#context.replicaId, directory: this.#options.directory, nowMs: this.#options.nowMs() },
+          { replicaId: this.#context.replicaId, directory: this.#options.directory, nowMs: this.#context.nowMs() },
           request as RequestOf<'status'>,
         );
       case 'verify':
         return verifyStore(database);
+      case 'conflicts':
+        return conflicts(database, request as RequestOf<'conflicts'>);
+      case 'syncState':
+        return syncState(database, request as RequestOf<'syncState'>, this.#context.replicaId);
+      case 'syncStanding':
+        return syncStanding(database, request as RequestOf<'syncStanding'>);
+      case 'syncOutgoing':
+        return syncOutgoing(database, request as RequestOf<'syncOutgoing'>);
+      case 'syncVersions':
+        return syncVersions(database, request as RequestOf<'syncVersions'>);
+      case 'syncDigest':
+        return syncDigest(database, request as RequestOf<'syncDigest'>);
       default:
         throw new SmError({ code: 'bad_request', message: `${JSON.stringify(operation)} is not an operation.` });
     }
+  }
+
+  /** What a write has changed of the brain itself counts from its commit on. */
+  #settle(job: Job | undefined, outcome: Outcome): void {
+    if (job !== undefined && 'answer' in outcome) {
+      if (job.operation === 'syncRenew') {
+        this.#context.replicaId = (outcome.answer as AnswerOf<'syncRenew'>).replicaId;
+      }
+      const { clockOffsetMs } = job.request as Partial<RequestOf<'syncNote'>>;
+      if (job.operation === 'syncNote' && clockOffsetMs !== undefined) {
+        this.#clockOffsetMs = correctionOf(clockOffsetMs);
+      }
+    }
+    settle(job, outcome);
   }
 
   #notePoison(error: unknown): void {

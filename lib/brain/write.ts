@@ -9,6 +9,7 @@ import { SmError } from '../core/errors.ts';
 import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { type ChangeRecord, type EntryWithHash, readEntries, readHistory } from '../store/read.ts';
+import { entriesWithWithdrawals, remakeEntries } from '../store/sync-log.ts';
 import type {
   EditRequest,
   ImportRequest,
@@ -100,11 +101,20 @@ export async function importChanges(
     changeId: change.changeId,
     base: change.base,
     replicaId: change.replicaId,
+    replaces: change.replaces ?? [],
+    ...(typeof change.withdraws === 'string' ? { withdraws: change.withdraws } : {}),
     receivedAt,
     origin: request.origin,
     entry: parseEntry(change.entry),
   }));
   const outcomes = await appendChanges(transaction, changes);
+  // A withdrawal may stand in another batch than what it withdraws, on either side of it.
+  const remade = changes.flatMap((change) => (change.withdraws === undefined ? [] : [change.entry.entryId]));
+  const hadWithdrawals = await entriesWithWithdrawals(
+    transaction,
+    changes.map(({ entry }) => entry.entryId),
+  );
+  if (remade.length + hadWithdrawals.length > 0) await remakeEntries(transaction, [...remade, ...hadWithdrawals]);
   for (const { changeId } of changes) {
     result[outcomes.get(changeId) ?? 'duplicate'] += 1;
     outcomes.delete(changeId); // Named again in the same request it is a duplicate.

@@ -9,7 +9,7 @@ import { SmError } from '../core/errors.ts';
 import { TIMESTAMP_MS_MAX } from '../core/limits.ts';
 import { type NewChange, appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
-import { sha256Hex } from '../store/hash.ts';
+import { uuidOf } from '../protocol/identity.ts';
 import { type ChangeRecord, type EntryWithHash, readChangesById, readEntries } from '../store/read.ts';
 
 /** What the outside world gives a write. Injected, so that tests hold the clock and the dice. */
@@ -24,13 +24,13 @@ export interface WriteContext {
 export interface Version {
   content: EntryContent;
   current?: EntryWithHash;
+  /** Hashes of further versions that it settles. */
+  replaces?: string[];
 }
 
-/** The id of the `position`-th change of a request: a UUID (version 8) from the SHA-256 of both. */
+/** The id of the `position`-th change of a request. */
 export function changeIdOf(requestId: string, position: number): string {
-  const hex = sha256Hex(`stackmemory change ${requestId} ${position}`);
-  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  return uuidOf(`stackmemory change ${requestId} ${position}`);
 }
 
 /** What a request with this id has written before, in order; empty for a new request. */
@@ -54,12 +54,13 @@ export async function writeVersions(
   versions: Version[],
 ): Promise<Entry[]> {
   const nowMs = context.nowMs();
-  const changes = versions.map(({ content, current }, position): NewChange => {
+  const changes = versions.map(({ content, current, replaces }, position): NewChange => {
     const updatedAt = nextStampTime(nowMs, current?.entry.updatedAt);
     if (updatedAt > TIMESTAMP_MS_MAX) throw noTimeLeft(content.entryId);
     return {
       changeId: changeIdOf(requestId, position),
       base: current?.hash ?? null,
+      replaces: replaces ?? [],
       replicaId: context.replicaId,
       receivedAt: Math.floor(nowMs),
       origin: 'local',

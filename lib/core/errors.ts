@@ -12,9 +12,21 @@ export const ERROR_TABLE = {
   ambiguous: { exitCode: 3, httpStatus: 404 },
   exists: { exitCode: 4, httpStatus: 409 },
   conflict: { exitCode: 4, httpStatus: 409 },
+  workspace_exists: { exitCode: 4, httpStatus: 409 },
+  clock_ahead: { exitCode: 4, httpStatus: 409 },
+  change_id_reused: { exitCode: 4, httpStatus: 409 },
+  /** Another brain has pushed in this replica's name: it was copied. */
+  forked: { exitCode: 4, httpStatus: 409 },
+  /** The server remembers more of this replica than it has: it was restored from a backup. */
+  replica_behind: { exitCode: 4, httpStatus: 409 },
+  /** The server remembers less of this replica than it believes: push again from `details.seq`. */
+  replica_ahead: { exitCode: 4, httpStatus: 409 },
   too_large: { exitCode: 4, httpStatus: 413 },
+  unsupported_media: { exitCode: 4, httpStatus: 415 },
+  unsupported_protocol: { exitCode: 4, httpStatus: 422 },
   upgrade_needed: { exitCode: 4, httpStatus: 422 },
   unavailable: { exitCode: 5, httpStatus: 503 },
+  rate_limited: { exitCode: 5, httpStatus: 429 },
   unauthorized: { exitCode: 6, httpStatus: 401 },
   forbidden: { exitCode: 6, httpStatus: 403 },
   config_invalid: { exitCode: 7, httpStatus: 503 },

@@ -27,6 +27,18 @@ const DEADLINES_MS: Deadlines = {
   status: 20_000,
   verify: 600_000,
   rebuild: 600_000,
+  conflicts: 30_000,
+  resolve: 30_000,
+  adopt: 120_000,
+  syncState: 30_000,
+  syncStanding: 30_000,
+  syncOutgoing: 30_000,
+  syncVersions: 30_000,
+  syncDigest: 120_000,
+  syncNote: 30_000,
+  syncApply: 120_000,
+  syncRestamp: 120_000,
+  syncRenew: 30_000,
   upkeep: 600_000,
 };
 /** Opening includes crash recovery, which replays at most 64 MB of WAL, and creation. */

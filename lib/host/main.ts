@@ -10,6 +10,7 @@ import { version } from '../core/version.ts';
 import { BrainEngine } from './engine.ts';
 import { HOST_READY_DESCRIPTOR, type HostStartReport } from './host-process.ts';
 import { createLog } from './log-file.ts';
+import { createSyncKeeper } from './sync-keeper.ts';
 import { type LockPatience, takeBrainLock } from './owned-brain.ts';
 import { type HeldLock, type LockHolder, readLockHolder } from './lock.ts';
 import { createSocketPath, type HostInfo, lockIdOf, placesOf, readHostInfo, writeHostInfo } from './places.ts';
@@ -51,12 +52,15 @@ async function serve(): Promise<void> {
   const engine = new BrainEngine({ brainDirectory, pulse, onEvent: log });
   const secret = randomBytes(24).toString('hex');
   const socket = createSocketPath(brainDirectory, randomBytes(12).toString('hex'));
+  const sync = createSyncKeeper({ brainDirectory, engine, version, onEvent: log });
   let stopping: string | undefined;
   const server: HostServer = new HostServer({
     // PGlite opens files by their path: once another directory is there, not one more request may be served.
-    run: (operation, request) => {
+    run: async (operation, request) => {
       endIfDisplaced(lock);
-      return engine.run(operation, request);
+      const answer = await engine.run(operation, request);
+      sync?.noteOperation(operation);
+      return answer;
     },
     version,
     secret,
@@ -85,6 +89,7 @@ async function serve(): Promise<void> {
     while (server.isBusy && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     }
+    await sync?.stop();
     await engine.close();
     server.closeConnections();
     lock.release();
@@ -103,11 +108,13 @@ async function serve(): Promise<void> {
     Atomics.add(pulse, 0, 1);
     endIfDisplaced(lock);
     if (stopping === undefined) stayReachable(info, (reason) => void stop(reason));
+    if (stopping === undefined) sync?.check();
     if (server.connectionCount === 0 && performance.now() - server.lastActiveMs >= Number(idleMs)) void stop('idle');
   }, TICK_INTERVAL_MS);
   report({ listening: true });
   try {
     await engine.open();
+    sync?.check();
   } catch (error) {
     await stop(`the brain does not open: ${(error as Error).message}`); // Those who wait are told why first.
   }

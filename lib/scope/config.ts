@@ -25,7 +25,7 @@ export interface Config {
     idleMs?: number;
   };
   sync?: {
-    /** Whether commands start a sync by themselves. */
+    /** Whether the host syncs by itself while logged in; it does where nothing is said. */
     auto?: boolean;
   };
   /** The agent whose name entries carry where neither the command nor the environment names one. */
@@ -52,8 +52,15 @@ const CONFIG_CHECKS: Readonly<Record<string, Check | Readonly<Record<string, Che
  * @throws SmError `config_invalid` with `details: { file, field? }`
  */
 export function loadConfig(file: string): Config {
-  const text = readText(file);
-  if (text === undefined) return {};
+  const text = readConfigText(file);
+  return text === undefined ? {} : parseConfig(text, file);
+}
+
+/**
+ * What `text`, read from `file`, holds: unknown keys too, in their order.
+ * @throws SmError `config_invalid`
+ */
+export function parseConfig(text: string, file: string): Config {
   const value = parseJson(text, file);
   if (!isRecord(value)) throw configError(file, 'must hold one JSON object');
   for (const [key, check] of Object.entries(CONFIG_CHECKS)) checkField(file, key, ownValue(value, key), check);
@@ -72,7 +79,7 @@ function checkField(file: string, field: string, value: unknown, check: Check | 
 }
 
 /** The text of the file, undefined where it does not exist. Only a regular file is opened: a pipe would never end. */
-function readText(file: string): string | undefined {
+export function readConfigText(file: string): string | undefined {
   let bytes: Buffer;
   try {
     const stats = statSync(file, { throwIfNoEntry: false });

@@ -9,7 +9,7 @@ import { canonicalContent } from '../core/canonical.ts';
 import type { Entry } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
 import { type Database, rowsOf } from './database.ts';
-import { sha256Hex } from './hash.ts';
+import { sha256Hex } from '../protocol/hash.ts';
 
 /** A version about to be written. `base` is the hash of the version it was written on. */
 export interface NewChange {
@@ -19,10 +19,15 @@ export interface NewChange {
   receivedAt: number;
   origin: string;
   entry: Entry;
+  /** Hashes of further versions that it replaces. */
+  replaces?: string[];
+  /** The change that it withdraws; the caller makes the entry anew (sync-log.ts). */
+  withdraws?: string;
 }
 
 /**
- * Appends `changes` in their order and merges each. A `changeId` that the log has already is left alone.
+ * Appends `changes` in their order and merges each. A `changeId` that the log has already is left alone, and so is one
+ * from a server that is the very same version as one in the log.
  * @returns the outcome of every change by its id; one that was already in the log is `duplicate`
  */
 export async function appendChanges(transaction: Database, changes: NewChange[]): Promise<Map<string, MergeOutcome>> {
@@ -53,5 +58,7 @@ function changeToRow(change: NewChange, position: number): Record<string, unknow
     received_at: change.receivedAt,
     origin: change.origin,
     content: canonical,
+    replaces: change.replaces ?? [],
+    withdraws: change.withdraws ?? null,
   };
 }

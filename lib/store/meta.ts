@@ -14,6 +14,25 @@ export async function readReplicaId(database: Database, createId: () => string):
   return row.value;
 }
 
+/** From now on this brain writes under another id. */
+export async function replaceReplicaId(transaction: Database, replicaId: string): Promise<void> {
+  await transaction.execute(sql`UPDATE brain_meta SET value = ${replicaId} WHERE key = 'replica_id'`);
+}
+
+/** What is added to the machine's clock when a version is stamped, in milliseconds. */
+export async function readClockOffset(database: Database): Promise<number> {
+  const [row] = await rowsOf<{ value: string }>(
+    database,
+    sql`SELECT value FROM brain_meta WHERE key = 'clock_offset_ms'`,
+  );
+  return Number(row?.value ?? 0);
+}
+
+export async function writeClockOffset(transaction: Database, offsetMs: number): Promise<void> {
+  await transaction.execute(sql`INSERT INTO brain_meta (key, value) VALUES ('clock_offset_ms', ${String(offsetMs)})
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value`);
+}
+
 /** The greatest time this replica has stamped, or 0. */
 export async function readClockHighWater(database: Database): Promise<number> {
   const [row] = await rowsOf<{ value: string }>(

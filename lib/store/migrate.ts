@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { sql } from 'drizzle-orm';
 import type { PgliteDatabase } from 'drizzle-orm/pglite';
-import { migrate as runMigrations } from 'drizzle-orm/pglite/migrator';
+import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator';
 import { SmError } from '../core/errors.ts';
 import { assetPath } from './assets.ts';
 import { type Database, rowsOf } from './database.ts';
@@ -16,9 +16,18 @@ interface Journal {
 }
 
 /** Migrates where needed. @returns how many migrations were run. @throws SmError `store_newer` */
-export async function migrateStore(
+export function migrateStore(
   database: PgliteDatabase,
   migrationsFolder: string = assetPath('migrations'),
+): Promise<number> {
+  return migrateWith(database, migrationsFolder, migratePglite);
+}
+
+/** The same for any driver of drizzle; `run` is that driver's migrator. */
+export async function migrateWith<D extends Database>(
+  database: D,
+  migrationsFolder: string,
+  run: (database: D, config: { migrationsFolder: string }) => Promise<unknown>,
 ): Promise<number> {
   const known = readJournal(migrationsFolder).entries.map(({ when }) => when);
   const newestKnown = Math.max(...known);
@@ -26,12 +35,12 @@ export async function migrateStore(
   if (newestApplied > newestKnown) {
     throw new SmError({
       code: 'store_newer',
-      message: 'This brain was written by a newer version of StackMemory; it was left untouched.',
+      message: 'This database was written by a newer version of StackMemory; it was left untouched.',
       hint: 'Upgrade with "npm install -g stackmemory@latest", or point STACKMEMORY_HOME at another directory.',
     });
   }
   const pending = known.filter((when) => when > newestApplied).length;
-  if (pending > 0) await runMigrations(database, { migrationsFolder });
+  if (pending > 0) await run(database, { migrationsFolder });
   return pending;
 }
 

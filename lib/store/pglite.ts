@@ -3,11 +3,13 @@
  * reaches the disk. Refuses to serve where the proof fails. The caller holds the lock of the directory: PGlite has
  * none, and two owners corrupt it.
  */
+import fs from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { amcheck } from '@electric-sql/pglite/contrib/amcheck';
 import { sql } from 'drizzle-orm';
 import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
 import { SmError } from '../core/errors.ts';
+import { assetPath } from './assets.ts';
 import { rowsOf } from './database.ts';
 import { DurableNodeFs } from './durable-fs.ts';
 import { migrateStore } from './migrate.ts';
@@ -55,19 +57,49 @@ export interface OpenStore {
   close(): Promise<void>;
 }
 
+/** What a database holds: the brain's tables, or those of another owner of an embedded database. */
+export interface StoreSchema {
+  migrationsFolder: string;
+  /** A table of keys and values, for the proof of durability. */
+  metaTable: string;
+  /** Runs before the migrations. */
+  prepare?: (client: PGlite) => Promise<void>;
+}
+
+function brainSchema(): StoreSchema {
+  return { migrationsFolder: assetPath('migrations'), metaTable: 'brain_meta' };
+}
+
 /** Opens the data directory, which must exist (see data-directory.ts). @throws SmError */
-export async function openPgliteStore(dataDirectory: string): Promise<OpenStore> {
+export async function openPgliteStore(dataDirectory: string, schema: StoreSchema = brainSchema()): Promise<OpenStore> {
   const fileSystem = new DurableNodeFs(dataDirectory);
   const client = await startPglite(fileSystem);
   const database = drizzle({ client });
   try {
-    const migrationsRun = await migrateStore(database);
-    await proveDurability(database, fileSystem);
+    await schema.prepare?.(client);
+    const migrationsRun = await migrateStore(database, schema.migrationsFolder);
+    await proveDurability(database, fileSystem, schema.metaTable);
     return { database, client, migrationsRun, close: () => client.close() };
   } catch (error) {
     await client.close();
     throw error;
   }
+}
+
+/** A database in memory, which is gone with its process: for tests and for trying things out. */
+export async function openMemoryStore(schema: StoreSchema): Promise<OpenStore> {
+  const client = await PGlite.create({
+    startParams: [
+      ...START_PARAMETERS,
+      ...settings({ fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
+    ],
+    loadDataDir: new Blob([new Uint8Array(fs.readFileSync(assetPath('template.tar.gz')))]),
+    extensions: { amcheck },
+  });
+  const database = drizzle({ client });
+  await schema.prepare?.(client);
+  const migrationsRun = await migrateStore(database, schema.migrationsFolder);
+  return { database, client, migrationsRun, close: () => client.close() };
 }
 
 async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {
@@ -95,10 +127,10 @@ async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {
 }
 
 /** A commit must cause an fsync; otherwise an acknowledgement would be worth nothing. */
-async function proveDurability(database: PgliteDatabase, fileSystem: DurableNodeFs): Promise<void> {
+async function proveDurability(database: PgliteDatabase, fileSystem: DurableNodeFs, metaTable: string): Promise<void> {
   const fsyncsBefore = fileSystem.fsyncCount;
   await database.execute(sql`
-    INSERT INTO brain_meta (key, value) VALUES ('opened_at', ${String(Date.now())})
+    INSERT INTO ${sql.identifier(metaTable)} (key, value) VALUES ('opened_at', ${String(Date.now())})
     ON CONFLICT (key) DO UPDATE SET value = excluded.value`);
   const [settings] = await rowsOf<{ fsync: string; pages: string }>(
     database,

@@ -18,6 +18,10 @@ export interface ChangeRecord {
   receivedAt: number;
   origin: string;
   outcome: MergeOutcome;
+  /** Hashes of versions, besides `base`, that it is known to have replaced. */
+  replaces: string[];
+  /** The change that it withdraws. */
+  withdraws: string | null;
   entry: Entry;
 }
 
@@ -122,6 +126,12 @@ export async function readHistory(database: Database, entryId: string): Promise<
   return rows.map(rowToChange);
 }
 
+/** The one that counts of an entry's versions, newest stamp first: the newest that was not withdrawn. */
+export function currentVersion(versions: ChangeRecord[]): ChangeRecord | undefined {
+  const withdrawn = new Set(versions.map(({ withdraws }) => withdraws));
+  return versions.find(({ changeId }) => !withdrawn.has(changeId));
+}
+
 /** Changes that the log has under these ids, in local order. */
 export async function readChangesById(database: Database, changeIds: string[]): Promise<ChangeRecord[]> {
   if (changeIds.length === 0) return [];
@@ -175,6 +185,35 @@ export async function readLogPage(
     .where(and(gt(brainChanges.seq, query.afterSeq), lte(brainChanges.seq, Number(last.seq))))
     .orderBy(asc(brainChanges.seq));
   return { changes: rows.map(rowToChange), hasMore: taken.length < ends.length };
+}
+
+/** The entries of a workspace that were updated least recently, and how many it has. */
+export async function listOldest(
+  database: Database,
+  query: { workspaceId: string; limit: number },
+): Promise<{ entries: EntryWithHash[]; total: number }> {
+  const rows = await database
+    .select(ENTRY_SELECTION)
+    .from(brainEntries)
+    .where(eq(brainEntries.workspaceId, query.workspaceId))
+    .orderBy(asc(brainEntries.updatedAt), asc(brainEntries.entryId))
+    .limit(query.limit);
+  const [all] = await database
+    .select({ total: count() })
+    .from(brainEntries)
+    .where(eq(brainEntries.workspaceId, query.workspaceId));
+  return { entries: rows.map((row) => ({ entry: rowToEntry(row), hash: row.hash })), total: all?.total ?? 0 };
+}
+
+/** Where in the log the current versions of these entries are. */
+export async function readCurrentPlaces(database: Database, entryIds: string[]): Promise<Map<string, number>> {
+  const rows = await rowsOf<{ entry_id: string; seq: string | number }>(
+    database,
+    sql`SELECT e.entry_id, min(c.seq) AS seq FROM brain_entries e
+      JOIN brain_changes c ON c.entry_id = e.entry_id AND c.updated_at = e.updated_at AND c.hash = e.hash
+      WHERE e.entry_id IN (SELECT jsonb_array_elements_text(${JSON.stringify(entryIds)}::jsonb)) GROUP BY e.entry_id`,
+  );
+  return new Map(rows.map((row) => [row.entry_id, Number(row.seq)]));
 }
 
 /** Counts for `status`. */
@@ -232,7 +271,7 @@ export function rowToEntry(row: EntryRow): Entry {
   };
 }
 
-function rowToChange(row: ChangeRow): ChangeRecord {
+export function rowToChange(row: ChangeRow): ChangeRecord {
   const content = JSON.parse(row.content) as Omit<Entry, 'updatedAt'>;
   return {
     seq: row.seq,
@@ -243,6 +282,8 @@ function rowToChange(row: ChangeRow): ChangeRecord {
     receivedAt: row.receivedAt,
     origin: row.origin,
     outcome: row.outcome,
+    replaces: row.replaces,
+    withdraws: row.withdraws,
     entry: orderContent(content, row.updatedAt),
   };
 }

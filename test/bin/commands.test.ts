@@ -5,6 +5,7 @@ import type { RequestOf } from '../../lib/brain/contract.ts';
 import { SmError } from '../../lib/core/errors.ts';
 import { OutputClosed } from '../../bin/output.ts';
 import { main } from '../../bin/main.ts';
+import { LOGGED_IN } from './fake-server.ts';
 import { createWorld, entryOf, FakeBrain, idOf, NOW_MS, sm } from './fakes.ts';
 
 function brainWith(...numbers: number[]): FakeBrain {
@@ -291,8 +292,10 @@ describe('reading', () => {
       'origin',
       'outcome',
       'receivedAt',
+      'replaces',
       'replicaId',
       'seq',
+      'withdraws',
     ]);
     const [version] = (await json('history', idOf(1))) as object[];
     expect(version).toMatchObject({ isCurrent: true, reason: 'newest' });
@@ -322,6 +325,10 @@ describe('reading', () => {
       'storeBytes',
       'directory',
       'host',
+      'byProject',
+      'notAdopted',
+      'conflicts',
+      'sync',
     ]);
     expect(json()).toMatchObject({ online: false, host: { running: false } });
   });
@@ -381,6 +388,16 @@ describe('failures', () => {
       'history',
       'log',
       'status',
+      'sync',
+      'conflicts',
+      'resolve',
+      'login',
+      'logout',
+      '--push',
+      '--keep',
+      '--reset',
+      '--key',
+      'ada@example.org',
       'export',
       'import',
       'doctor',
@@ -423,7 +440,7 @@ describe('failures', () => {
       fc.asyncProperty(argv, async (given) => {
         const group = given[0] === undefined ? [] : given;
         fc.pre(!group.includes('--output') && !(group.includes('import') || group.includes('--from')));
-        const { code, err } = await sm(group, { brain: brainWith(1), stdin: 'text' });
+        const { code, err } = await sm(group, { brain: brainWith(1), stdin: 'text', account: LOGGED_IN });
         expect([0, 2, 3, 4]).toContain(code);
         expect(err).not.toMatch(/^ {4}at /m);
         if (code !== 0) expect(err).not.toBe('');

@@ -18,7 +18,7 @@ async function complete(...words: string[]): Promise<string[]> {
 
 describe('completion', () => {
   it('[X23] completes groups, commands, flags and values', async () => {
-    expect(await complete('')).toEqual(['doctor', 'completion', 'help', 'version', 'brain', 'host']);
+    expect(await complete('')).toEqual(['login', 'logout', 'doctor', 'completion', 'help', 'version', 'brain', 'host']);
     expect(await complete('br')).toEqual(['brain']);
     expect(await complete('brain', 'rec')).toEqual(['record', 'recall']);
     expect(await complete('brain', 'record', '--con')).toEqual(['--conclusion', '--confidence']);
@@ -27,6 +27,10 @@ describe('completion', () => {
     expect(await complete('brain', 'export', '--format', 'm')).toEqual(['markdown']);
     expect(await complete('brain', 'record', '--agent', 'co')).toEqual(['codex']);
     expect(await complete('completion', '')).toEqual(['bash', 'zsh', 'fish']);
+    expect(await complete('log')).toEqual(['login', 'logout']);
+    expect(await complete('login', '--no-')).toEqual(['--no-adopt', '--no-sync', '--no-host', '--no-color']);
+    expect(await complete('brain', 'sync', '--p')).toEqual(['--push', '--pull']);
+    expect(await complete('brain', 'resolve', '--k')).toEqual(['--keep', '--kind']);
     expect(await complete('host', '')).toEqual(['status', 'stop', 'logs']);
   });
 

@@ -2,20 +2,23 @@
 import type {
   AnswerOf,
   Brain,
+  Conflict,
   HistoryVersion,
   LoggedChange,
   OperationName,
   RequestOf,
 } from '../../lib/brain/contract.ts';
+
 import { draftToContent, type Entry, parseDraft, parseEdit, parseEntry } from '../../lib/core/entry.ts';
 import { SmError } from '../../lib/core/errors.ts';
 import { mergeOutcome } from '../../lib/core/merge.ts';
-import { hashContent } from '../../lib/store/hash.ts';
-import type { Context, Finding, HostStatus, Output } from '../../bin/command.ts';
+import { hashContent } from '../../lib/protocol/hash.ts';
+import type { Account, Context, Finding, HostStatus, Output } from '../../bin/command.ts';
 import { CATALOGUE } from '../../bin/commands/groups.ts';
 import { main } from '../../bin/main.ts';
+import { createServer, type FakeServer, NOW_MS, type ServerLog, syncStateOf } from './fake-server.ts';
 
-export const NOW_MS = Date.UTC(2026, 0, 31, 12);
+export { NOW_MS };
 
 export function idOf(number: number): string {
   return `01980c2e-${number.toString(16).padStart(4, '0')}-7abc-8def-0123456789ab`;
@@ -50,6 +53,12 @@ export class FakeBrain implements Brain {
   readonly calls: Call[] = [];
   readonly log: LoggedChange[] = [];
   readonly entries = new Map<string, Entry>();
+  readonly conflicts: Conflict[] = [];
+  sync = syncStateOf();
+  /** Entries of no workspace that wait for being adopted. */
+  unadopted = 0;
+  /** Entries by workspace, where they are not those of `status`. */
+  readonly counts = new Map<string, number>();
   isClosed = false;
   /** Thrown by the next call. */
   failure: Error | undefined;
@@ -87,6 +96,8 @@ export class FakeBrain implements Brain {
       receivedAt: NOW_MS,
       origin: 'local',
       outcome,
+      replaces: [],
+      withdraws: null,
       entry,
     };
     this.log.push(change);
@@ -166,20 +177,42 @@ export class FakeBrain implements Brain {
         }
         return result;
       }
-      case 'status':
+      case 'conflicts': {
+        const { idOrPrefix, limit } = request as RequestOf<'conflicts'>;
+        const entryId = idOrPrefix === undefined ? undefined : this.#find(idOrPrefix).entryId;
+        return this.conflicts
+          .filter(({ current }) => (entryId ?? current.entry.entryId) === current.entry.entryId)
+          .slice(0, limit);
+      }
+      case 'resolve': {
+        const { reference, edit } = request as RequestOf<'resolve'>;
+        return { ...this.#find(reference.idOrPrefix), ...(edit === undefined ? {} : parseEdit(edit)) };
+      }
+      case 'adopt': {
+        const adopted = Math.min(this.unadopted, (request as RequestOf<'adopt'>).limit);
+        this.unadopted -= adopted;
+        return { adopted, remaining: this.unadopted };
+      }
+      case 'syncState':
+      case 'syncStanding':
+        return this.sync;
+      case 'status': {
+        const { workspaceId } = (request as RequestOf<'status'>).scope;
+        const active = workspaceId === '' ? this.unadopted : (this.counts.get(workspaceId) ?? 2);
         return {
           repoEntries: 1,
           orgEntries: 2,
-          byStatus: { active: 2, superseded: 0, retracted: 0 },
+          byStatus: { active, superseded: 0, retracted: 0 },
           byKind: { experiment: 0, decision: 0, insight: 2, note: 0 },
           changes: 3,
-          entries: 2,
+          entries: 2 + this.unadopted,
           lastChangeAt: NOW_MS,
           replicaId: '00000000-0000-4000-8000-000000000001',
           clockRegressionMs: 0,
           storeBytes: 12_345_678,
           directory: '/home/u/.stackmemory/brain',
         };
+      }
       default:
         throw new Error(`the fake brain does not know ${operation}`);
     }
@@ -204,7 +237,7 @@ export class FakeOutput implements Output {
   }
 }
 
-export interface World {
+export interface World extends ServerLog {
   brain: FakeBrain;
   context: Context;
   stdout: FakeOutput;
@@ -213,6 +246,8 @@ export interface World {
   readBytes: () => number;
   /** Whether the brain was opened in this process, for every opening. */
   openings: boolean[];
+  /** The delays that were waited for, in milliseconds. */
+  waits: number[];
 }
 
 export interface WorldOptions {
@@ -226,6 +261,11 @@ export interface WorldOptions {
   hostStatus?: HostStatus;
   logFile?: string;
   signal?: AbortSignal;
+  account?: Account;
+  workspaceSource?: string;
+  server?: FakeServer;
+  /** Called at every wait of a command. */
+  onWait?: (waits: readonly number[]) => void;
 }
 
 export function createWorld(options: WorldOptions = {}): World {
@@ -236,6 +276,8 @@ export function createWorld(options: WorldOptions = {}): World {
   let readBytes = 0;
   const input = typeof options.stdin === 'string' ? [Buffer.from(options.stdin)] : (options.stdin ?? []);
   let ids = 0;
+  const waits: number[] = [];
+  const { asked, written, ...server } = createServer(options.account, options.server);
   const context: Context = {
     env: options.env ?? {},
     version: '1.2.3',
@@ -253,11 +295,16 @@ export function createWorld(options: WorldOptions = {}): World {
     stderr,
     signal: options.signal ?? new AbortController().signal,
     now: () => NOW_MS,
+    wait: async (delayMs) => {
+      waits.push(delayMs);
+      options.onWait?.(waits);
+    },
+    ...server,
     newId: () => `00000000-0000-4000-8000-${String((ids += 1)).padStart(12, '0')}`,
     locate: async () => ({
       brainDirectory: '/home/u/.stackmemory/brain',
       workspaceId: 'w',
-      workspaceSource: 'env',
+      workspaceSource: options.workspaceSource ?? 'config',
       projectId: 'p',
       projectSource: 'origin',
       projectDetail: 'github.com/a/b',
@@ -274,7 +321,7 @@ export function createWorld(options: WorldOptions = {}): World {
     },
     inspect: async () => options.findings ?? [],
   };
-  return { brain, context, stdout, stderr, readBytes: () => readBytes, openings };
+  return { brain, context, stdout, stderr, readBytes: () => readBytes, openings, asked, written, waits };
 }
 
 export interface Outcome extends World {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseImportLine } from '../../lib/brain/import-lines.ts';
 import { SmError } from '../../lib/core/errors.ts';
-import { hashContent } from '../../lib/store/hash.ts';
+import { hashContent } from '../../lib/protocol/hash.ts';
 import { entryOf } from '../bin/fakes.ts';
 
 const PLACE = { scope: { workspaceId: 'w', projectId: 'p' }, fallbackTimeMs: 1_700_000_000_000 };

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Brain, OperationName, RecordRequest, RequestOf, Scope } from '../../lib/brain/contract.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import type { ErrorCode, SmError } from '../../lib/core/errors.ts';
-import { hashContent } from '../../lib/store/hash.ts';
+import { hashContent } from '../../lib/protocol/hash.ts';
 import { idOf } from '../support/ids.ts';
 
 export interface OpenedBrain {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canonicalContent } from '../../lib/core/canonical.ts';
 import type { EntryContent } from '../../lib/core/entry.ts';
-import { hashContent } from '../../lib/store/hash.ts';
+import { hashContent } from '../../lib/protocol/hash.ts';
 import { entryContent, plainContent } from '../support/arbitraries.ts';
 import { canonicalise } from '../support/canonical-json.ts';
 

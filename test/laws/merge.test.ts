@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compareStamps, materialise, merge, mergeOutcome, type Stamp } from '../../lib/core/merge.ts';
-import { hashContent } from '../../lib/store/hash.ts';
+import { hashContent } from '../../lib/protocol/hash.ts';
 import { entryContent, stamp } from '../support/arbitraries.ts';
 
 test('[M1] merging two versions gives the same in either order', () => {

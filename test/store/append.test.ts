@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { materialise, type MergeOutcome, mergeOutcome } from '../../lib/core/merge.ts';
 import { appendChanges, type NewChange } from '../../lib/store/append.ts';
 import { type Database, rowsOf } from '../../lib/store/database.ts';
-import { hashContent } from '../../lib/store/hash.ts';
+import { hashContent } from '../../lib/protocol/hash.ts';
 import { type ChangeRecord, listEntries, readLogPage } from '../../lib/store/read.ts';
 import { rebuildEntries } from '../../lib/store/verify.ts';
 import { newChange, plainContent } from '../support/arbitraries.ts';
@@ -177,8 +177,13 @@ class ModelLog {
         continue;
       }
       const hash = hashContent(change.entry);
+      const isKnown = this.log.some((known) => isSameVersion(known, change, hash));
+      if (change.origin.startsWith('http') && isKnown) {
+        if (!outcomes.has(change.changeId)) outcomes.set(change.changeId, 'duplicate');
+        continue;
+      }
       const outcome = mergeOutcome(this.#winners().get(change.entry.entryId), { ...change.entry, hash });
-      this.log.push({ ...change, seq: this.log.length + 1, hash, outcome });
+      this.log.push({ ...change, replaces: [], withdraws: null, seq: this.log.length + 1, hash, outcome });
       outcomes.set(change.changeId, outcome);
     }
     return outcomes;
@@ -229,4 +234,8 @@ async function readAllEntries(database: Database): Promise<ChangeRecord['entry']
 
 function byId(a: { entryId: string }, b: { entryId: string }): number {
   return a.entryId < b.entryId ? -1 : 1;
+}
+
+function isSameVersion(known: ChangeRecord, { entry }: NewChange, hash: string): boolean {
+  return known.entry.entryId === entry.entryId && known.entry.updatedAt === entry.updatedAt && known.hash === hash;
 }

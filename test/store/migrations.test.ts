@@ -5,12 +5,21 @@ import { PGlite } from '@electric-sql/pglite';
 import { getTableConfig } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { appendChanges } from '../../lib/store/append.ts';
-import { brainChanges, brainEntries, brainMeta } from '../../lib/store/schema.ts';
+import {
+  brainChanges,
+  brainEntries,
+  brainMeta,
+  brainSyncCursors,
+  brainSyncMeta,
+  brainSyncRefusals,
+} from '../../lib/store/schema.ts';
 import { plainContent } from '../support/arbitraries.ts';
 import { idOf } from '../support/ids.ts';
 import { StoreChildren } from '../support/store-children.ts';
 import { makeDirectory, openTestStore, removeDirectory } from '../support/stores.ts';
 
+/** By name. */
+const TABLES = [brainChanges, brainEntries, brainMeta, brainSyncCursors, brainSyncMeta, brainSyncRefusals];
 const ROWS = 10_000;
 /** More than fits into PostgreSQL's buffers, so that half of it is on the disk before the commit. */
 const EXTRA = [
@@ -39,7 +48,7 @@ test('[L8] a migration that is killed, at any statement and again and again, is 
   for (const killAt of kills) expect(children.run('open', directory, killAt).wasKilled).toBe(true);
   children.run('open', directory);
   expect(children.run('open', directory).migrationsRun).toBe(0);
-  expect(await look(directory)).toEqual({ migrations: 2, extra: ROWS, entries: [{ title: 'kept', mood: 'good' }] });
+  expect(await look(directory)).toEqual({ migrations: 3, extra: ROWS, entries: [{ title: 'kept', mood: 'good' }] });
 });
 
 test('[L8] a migration whose second half fails leaves the schema as it was, and can be mended', async () => {
@@ -52,7 +61,7 @@ test('[L8] a migration whose second half fails leaves the schema as it was, and 
   await store.close();
   setExtraMigration(EXTRA);
   expect(children.run('open', directory).migrationsRun).toBe(1);
-  expect(await look(directory)).toMatchObject({ migrations: 2, extra: ROWS });
+  expect(await look(directory)).toMatchObject({ migrations: 3, extra: ROWS });
 });
 
 test('[L8] a new brain needs no migration: the template has them', async () => {
@@ -63,7 +72,7 @@ test('[L8] a new brain needs no migration: the template has them', async () => {
 
 test('[L8] the schema in code is the schema in the database', async () => {
   const { store, dispose } = await openTestStore();
-  for (const table of [brainMeta, brainChanges, brainEntries]) {
+  for (const table of TABLES) {
     const { name, columns } = getTableConfig(table);
     const expected = columns.map((column) => ({
       column: column.name,
@@ -92,7 +101,7 @@ test('[L8] the schema in code is the schema in the database', async () => {
   const { rows: tables } = await store.client.query<{ name: string }>(
     `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,
   );
-  expect(tables.map(({ name }) => name)).toEqual(['brain_changes', 'brain_entries', 'brain_meta']);
+  expect(tables.map(({ name }) => name)).toEqual(TABLES.map((table) => getTableConfig(table).name));
   await dispose();
 });
 

@@ -32,10 +32,13 @@ import {
 } from '../../lib/core/entry.ts';
 import { type ErrorCode, SmError } from '../../lib/core/errors.ts';
 import { compareStamps, materialise, mergeOutcome } from '../../lib/core/merge.ts';
-import { hashContent } from '../../lib/store/hash.ts';
+import { hashContent } from '../../lib/protocol/hash.ts';
 
 /** The operations that the oracle knows; recall's order is nobody's to foresee. */
-export type ModelledOperation = Exclude<OperationName, 'recall' | 'logPage' | 'verify'>;
+export type ModelledOperation = Exclude<
+  OperationName,
+  'recall' | 'logPage' | 'verify' | 'conflicts' | 'resolve' | 'adopt' | `sync${string}`
+>;
 
 interface Current {
   entry: Entry;
@@ -162,7 +165,9 @@ export class ModelBrain {
     const current = this.#current().get(change.entry.entryId);
     const stamp = current && { updatedAt: current.entry.updatedAt, hash: current.hash };
     const outcome = mergeOutcome(stamp, { updatedAt: change.entry.updatedAt, hash });
-    this.log.push({ ...change, seq: this.log.length + 1, hash, receivedAt: this.#clock.nowMs, outcome });
+    const seq = this.log.length + 1;
+    const ancestry = { replaces: [], withdraws: null };
+    this.log.push({ ...change, ...ancestry, seq, hash, receivedAt: this.#clock.nowMs, outcome });
     return outcome;
   }
 

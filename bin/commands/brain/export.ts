@@ -7,7 +7,7 @@ import { rmSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Brain, LoggedChange } from '../../../lib/brain/contract.ts';
-import { EXPORT_FORMAT } from '../../../lib/brain/export-format.ts';
+import { EXPORT_FORMAT, EXPORT_FORMAT_WITHDRAWING } from '../../../lib/brain/export-format.ts';
 import { merge } from '../../../lib/core/merge.ts';
 import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Location, Options } from '../../command.ts';
@@ -101,8 +101,15 @@ async function exportLines(brain: Brain, write: Write): Promise<Counts> {
   return { ...counts, entries: entryIds.size };
 }
 
-function exportLine({ changeId, base, replicaId, hash, receivedAt, origin, entry }: LoggedChange): string {
-  return `${JSON.stringify({ stackmemory: EXPORT_FORMAT, changeId, base, replicaId, hash, receivedAt, origin, entry })}\n`;
+function exportLine(change: LoggedChange): string {
+  const { changeId, base, replicaId, hash, receivedAt, origin, replaces, withdraws, entry } = change;
+  const ancestry = {
+    ...(replaces.length === 0 ? {} : { replaces }),
+    ...(withdraws === null ? {} : { withdraws }),
+  };
+  // An older version would take a withdrawn version for a current one: it must refuse such a line.
+  const stackmemory = withdraws === null ? EXPORT_FORMAT : EXPORT_FORMAT_WITHDRAWING;
+  return `${JSON.stringify({ stackmemory, changeId, base, replicaId, hash, receivedAt, origin, ...ancestry, entry })}\n`;
 }
 
 /** Entries come from the log, not from a list, for a list has a greatest length. */

@@ -1,75 +1,129 @@
-/** `sm brain status`: where one is, what the brain holds, and how it is. */
-import type { BrainStatus } from '../../../lib/brain/contract.ts';
-import { ENTRY_KINDS } from '../../../lib/core/vocabulary.ts';
-import type { CommandModule, HostStatus, Location } from '../../command.ts';
-import { renderFields } from '../../print/entries.ts';
+/**
+ * `sm brain status`: where one is, what the brain holds, how it is, and how far it has come with its server. Asks no
+ * network: it tells what the last contact has shown.
+ */
+import type { Brain } from '../../../lib/brain/contract.ts';
+import { countEntries } from '../../adoption.ts';
+import type { Account, CommandModule, Context, Location } from '../../command.ts';
 import { writeJson } from '../../print/json.ts';
-import { hostLine } from '../../print/host.ts';
-import { showBytes, showDuration, showTime } from '../../print/time.ts';
-import { createView, type View } from '../../print/view.ts';
+import { renderStatus, type StatusFacts } from '../../print/status.ts';
+import { createView } from '../../print/view.ts';
+import { withoutSecrets } from '../../secrets.ts';
 import { scopeOf, withBrain } from '../../session.ts';
+
+/** Projects that are counted one by one; the workspace's own counts have all. */
+const PROJECTS_COUNTED_MAX = 20;
+/** Conflicts that are counted where no server's state counts them. */
+const CONFLICTS_COUNTED_MAX = 1_000;
 
 export const command: CommandModule = {
   options: [],
+  notes:
+    'Asks no server: pending changes, the last push and pull, the clock and what was refused are as the last contact\n' +
+    'left them. "sm brain sync" makes one.',
   examples: ['sm brain status', 'sm brain status --json'],
   async run(context, _args, options) {
+    const account = await context.account.read();
     return withBrain(context, options, async (brain, location) => {
-      const status = await brain.run('status', { scope: scopeOf(location) });
-      const host = await context.host.status({ brainDirectory: location.brainDirectory });
+      // A server's words are among them, and it knows the key.
+      const facts = withoutSecrets(await gather(context, brain, account, location), [account.apiKey]);
       if (options.isSet('json')) {
-        await writeJson(context, {
-          projectId: location.projectId,
-          projectSource: location.projectSource,
-          projectDetail: location.projectDetail,
-          workspaceId: location.workspaceId,
-          workspaceSource: location.workspaceSource,
-          repoEntries: status.repoEntries,
-          orgEntries: status.orgEntries,
-          online: false,
-          byStatus: status.byStatus,
-          byKind: status.byKind,
-          changes: status.changes,
-          entries: status.entries,
-          lastChangeAt: status.lastChangeAt,
-          replicaId: status.replicaId,
-          clockRegressionMs: status.clockRegressionMs,
-          storeBytes: status.storeBytes,
-          directory: status.directory,
-          host,
-        });
+        await writeJson(context, toJson(facts, context.now()));
       } else {
-        const view = await createView(context, options, JSON.stringify([status, location, host]));
-        await context.stdout.write(renderStatus(view, status, location, host));
+        const view = await createView(context, options, JSON.stringify(facts));
+        await context.stdout.write(renderStatus(view, facts));
       }
       return 0;
     });
   },
 };
 
-function renderStatus(view: View, status: BrainStatus, location: Location, host: HostStatus): string {
+async function gather(context: Context, brain: Brain, given: Account, location: Location): Promise<StatusFacts> {
+  const { apiKey, ...account } = given;
+  const { brainDirectory, workspaceId } = location;
+  const { endpoint } = account;
+  const status = await brain.run('status', { scope: scopeOf(location) });
+  const isLoggedIn = apiKey !== undefined && endpoint !== undefined;
+  // With PROVENANT_WORKSPACE_ID one may be in a workspace that the key is not for.
+  const isSynced = isLoggedIn && workspaceId !== '' && workspaceId === account.workspaceId;
+  const peer = { endpoint: endpoint ?? '', workspaceId };
+  const sync = isSynced
+    ? { ...(await brain.run('syncState', peer)), ...(await brain.run('syncStanding', peer)) }
+    : undefined;
   const { active, superseded, retracted } = status.byStatus;
-  const workspace = location.workspaceId === '' ? 'local only' : location.workspaceId;
-  const kinds = ENTRY_KINDS.map((kind) => `${kind} ${status.byKind[kind]}`).join(', ');
-  const fields: (readonly [string, string])[] = [
-    ['project', `${location.projectId} (${location.projectSource}: ${location.projectDetail})`],
-    ['workspace', `${workspace} (${location.workspaceSource})`],
-    ['entries', `${status.repoEntries} in this project, ${status.orgEntries} in the workspace`],
-    ['kinds', kinds],
-    ['states', `active ${active}, superseded ${superseded}, retracted ${retracted}`],
-    ['log', `${status.changes} changes of ${status.entries} entries, over all workspaces`],
-    ['last change', status.lastChangeAt === null ? 'none yet' : showTime(view, status.lastChangeAt)],
-    ['store', `${showBytes(status.storeBytes)} in ${status.directory}`],
-    ['host', hostLine(host)],
-    ['replica', status.replicaId],
-  ];
-  const lines = renderFields(view, fields);
-  if (status.clockRegressionMs > 0) {
-    lines.push(
-      view.paint(
-        'yellow',
-        `The clock is ${showDuration(status.clockRegressionMs)} behind the newest entry; check the system time.`,
-      ),
-    );
+  const areElsewhere = workspaceId !== '' && status.entries > active + superseded + retracted;
+  return {
+    status,
+    location,
+    host: await context.host.status({ brainDirectory }),
+    account,
+    isLoggedIn,
+    byProject: await countByProject(brain, location, status.repoEntries, sync?.projectIds ?? []),
+    sync,
+    conflicts: sync?.conflicts ?? (await countConflicts(brain, workspaceId)),
+    notAdopted: areElsewhere ? await countEntries(brain, '') : 0,
+  };
+}
+
+async function countByProject(
+  brain: Brain,
+  { workspaceId, projectId }: Location,
+  here: number,
+  others: readonly string[],
+): Promise<Record<string, number>> {
+  const counts: [string, number][] = [[projectId, here]];
+  for (const other of others.filter((id) => id !== projectId).slice(0, PROJECTS_COUNTED_MAX - 1)) {
+    const { repoEntries } = await brain.run('status', { scope: { workspaceId, projectId: other } });
+    counts.push([other, repoEntries]);
   }
-  return `${lines.join('\n')}\n`;
+  return Object.fromEntries(counts);
+}
+
+async function countConflicts(brain: Brain, workspaceId: string): Promise<number> {
+  const scope = { workspaceId, projectId: null };
+  return (await brain.run('conflicts', { scope, limit: CONFLICTS_COUNTED_MAX })).length;
+}
+
+function toJson(facts: StatusFacts, now: number) {
+  const { status, location, host, account, byProject, sync, conflicts, notAdopted } = facts;
+  const isOnline =
+    sync !== undefined && sync.lastError === null && sync.lastPushAt !== null && sync.lastPullAt !== null;
+  return {
+    projectId: location.projectId,
+    projectSource: location.projectSource,
+    projectDetail: location.projectDetail,
+    workspaceId: location.workspaceId,
+    workspaceSource: location.workspaceSource,
+    repoEntries: status.repoEntries,
+    orgEntries: status.orgEntries,
+    online: isOnline,
+    byStatus: status.byStatus,
+    byKind: status.byKind,
+    changes: status.changes,
+    entries: status.entries,
+    lastChangeAt: status.lastChangeAt,
+    replicaId: status.replicaId,
+    clockRegressionMs: status.clockRegressionMs,
+    storeBytes: status.storeBytes,
+    directory: status.directory,
+    host,
+    byProject,
+    notAdopted,
+    conflicts,
+    sync: {
+      loggedIn: facts.isLoggedIn,
+      automatic: account.isAutomatic,
+      endpoint: account.endpoint ?? null,
+      protocol: sync?.protocol ?? null,
+      pending: sync?.pending ?? 0,
+      pendingSince: sync?.pendingSince ?? null,
+      lagMs: sync?.pendingSince == null ? 0 : Math.max(0, now - sync.pendingSince),
+      lastPushAt: sync?.lastPushAt ?? null,
+      lastPullAt: sync?.lastPullAt ?? null,
+      clockOffsetMs: sync?.clockOffsetMs ?? null,
+      lastError: sync?.lastError ?? null,
+      refusedCount: sync?.refusedCount ?? 0,
+      refusals: sync?.refusals ?? [],
+    },
+  };
 }

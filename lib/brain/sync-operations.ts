@@ -1,0 +1,256 @@
+/**
+ * What a brain does for its synchronisation: tells what is to be pushed, takes pages, keeps positions, and writes
+ * versions again whose time was wrong. All of it may be repeated. The conversation with the server is lib/sync's.
+ */
+import { SmError } from '../core/errors.ts';
+import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX, TIMESTAMP_MS_MAX } from '../core/limits.ts';
+import { type CheckedChange, parseChange, rowsOfColumns } from '../protocol/change.ts';
+import { uuidOf, wireChangeId } from '../protocol/identity.ts';
+import { CLOCK_AHEAD_MAX_MS } from '../protocol/limits.ts';
+import type { Change } from '../protocol/wire.ts';
+import { appendChanges } from '../store/append.ts';
+import type { Database } from '../store/database.ts';
+import { replaceReplicaId, writeClockOffset } from '../store/meta.ts';
+import type { ChangeRecord } from '../store/read.ts';
+import {
+  countConflicts,
+  digestRanges,
+  entriesElsewhere,
+  readChangesAt,
+  readOutgoing,
+  readRemainingVersions,
+  readVersions,
+  remakeEntries,
+} from '../store/sync-log.ts';
+import {
+  addRefusals,
+  forgetPositions,
+  noteApplied,
+  readPeer,
+  readProjectIds,
+  readRefusals,
+  removeRefusals,
+  type StoreRefusal,
+  writePeer,
+} from '../store/sync-meta.ts';
+import { changesOfProtocol1 } from './protocol-1.ts';
+import type {
+  SyncApplied,
+  SyncApplyRequest,
+  SyncDigestRequest,
+  SyncNoteRequest,
+  SyncOutgoing,
+  SyncOutgoingRequest,
+  SyncPeer,
+  SyncRestampRequest,
+  SyncStanding,
+  SyncState,
+} from './sync-contract.ts';
+import type { WriteContext } from './writer.ts';
+
+/** Content of one push: half of what a body may have, since it is quoted once more as JSON. */
+const PUSH_BYTES_MAX = BATCH_BYTES_MAX / 2;
+/** An offset beyond this is more likely the server's mistake than this machine's, and is reported, not followed. */
+export const CLOCK_OFFSET_TRUSTED_MS = 48 * 60 * 60 * 1000;
+/** A smaller offset is ordinary, and stamps need no correction. */
+const CLOCK_OFFSET_TOLERATED_MS = 1_000;
+
+export async function syncState(database: Database, peer: SyncPeer, replicaId: string): Promise<SyncState> {
+  const { outgoing, ...state } = await readPeer(database, peer);
+  return { ...state, replicaId, pending: outgoing + state.ahead.length };
+}
+
+export async function syncStanding(database: Database, peer: SyncPeer): Promise<SyncStanding> {
+  const { refusals, count } = await readRefusals(database, peer);
+  return {
+    refusedCount: count,
+    refusals,
+    conflicts: await countConflicts(database, peer.workspaceId),
+    projectIds: await readProjectIds(database, peer.workspaceId),
+  };
+}
+
+export async function syncOutgoing(database: Database, request: SyncOutgoingRequest): Promise<SyncOutgoing> {
+  const { changes, hasMore, headSeq } = await readOutgoing(database, { ...request, bytesMax: PUSH_BYTES_MAX });
+  return {
+    changes: changes.map((change) => ({ ...toWire(change), seq: change.seq })),
+    scannedSeq: hasMore ? (changes.at(-1)?.seq ?? headSeq) : headSeq,
+    headSeq,
+    hasMore,
+  };
+}
+
+export async function syncVersions(
+  database: Database,
+  request: { workspaceId: string; entryIds: string[] },
+): Promise<Change[]> {
+  const versions = await readVersions(database, { ...request, limit: BATCH_CHANGES_MAX, bytesMax: PUSH_BYTES_MAX });
+  return versions.map(toWire);
+}
+
+export async function syncDigest(database: Database, request: SyncDigestRequest) {
+  return digestRanges(database, request);
+}
+
+export async function syncNote(transaction: Database, request: SyncNoteRequest): Promise<{ pending: number }> {
+  const { peer, position = {}, refusals = [], accepted = [], ...contact } = request;
+  await writePeer(transaction, peer, { ...position, ...contact });
+  await removeRefusals(transaction, peer, accepted);
+  await addRefusals(transaction, peer, refusals);
+  if (contact.clockOffsetMs !== undefined) {
+    await writeClockOffset(transaction, correctionOf(contact.clockOffsetMs));
+  }
+  // Only who ends a sync asks how much is left.
+  if (contact.lastError === undefined) return { pending: 0 };
+  const { outgoing, ahead } = await readPeer(transaction, peer);
+  return { pending: outgoing + ahead.length };
+}
+
+/** What is added to the machine's clock when a version is stamped. */
+export function correctionOf(clockOffsetMs: number): number {
+  const size = Math.abs(clockOffsetMs);
+  return size > CLOCK_OFFSET_TOLERATED_MS && size <= CLOCK_OFFSET_TRUSTED_MS ? clockOffsetMs : 0;
+}
+
+/** Merges a page and stores its cursor. Changes that are no valid ones, or not this workspace's, are set aside. */
+export async function syncApply(
+  transaction: Database,
+  context: WriteContext,
+  request: SyncApplyRequest,
+): Promise<SyncApplied> {
+  const { peer, cursor } = request;
+  const receivedAt = Math.floor(context.nowMs());
+  const state = await readPeer(transaction, peer);
+  const { accepted, setAside } = await checkPage(transaction, request, { receivedAt, scannedSeq: state.scannedSeq });
+  const outcomes = await appendChanges(
+    transaction,
+    accepted.map(({ change }) => ({
+      changeId: change.changeId,
+      base: change.base,
+      replicaId: change.replicaId,
+      replaces: change.replaces ?? [],
+      receivedAt,
+      origin: peer.endpoint,
+      entry: change.entry,
+    })),
+  );
+  await addRefusals(transaction, peer, setAside);
+  await noteApplied(transaction, peer, { headBefore: state.headSeq, ...(cursor === undefined ? {} : { cursor }) });
+  const result: SyncApplied = { applied: 0, superseded: 0, duplicate: 0, setAside: setAside.length };
+  for (const { change } of accepted) {
+    result[outcomes.get(change.changeId) ?? 'duplicate'] += 1;
+    outcomes.delete(change.changeId);
+  }
+  return result;
+}
+
+async function checkPage(
+  transaction: Database,
+  { peer, changes, columns, entries }: SyncApplyRequest,
+  { receivedAt, scannedSeq }: { receivedAt: number; scannedSeq: number },
+): Promise<{ accepted: { change: CheckedChange }[]; setAside: StoreRefusal[] }> {
+  const rows = columns === undefined ? (changes ?? []) : rowsOfColumns(columns);
+  const parsed =
+    entries === undefined
+      ? rows.map((row) => parseChange(row, peer.workspaceId))
+      : await changesOfProtocol1(transaction, entries, { workspaceId: peer.workspaceId, scannedSeq });
+  const fit = parsed.flatMap((item) => ('change' in item ? [item] : []));
+  const elsewhere = await entriesElsewhere(
+    transaction,
+    fit.map(({ change }) => change.entry.entryId),
+    peer.workspaceId,
+  );
+  const refusal = (changeId: string, entryId: string | null, error: SmError): StoreRefusal => ({
+    direction: 'pull',
+    changeId,
+    entryId,
+    seq: null,
+    code: error.code,
+    message: error.message,
+    refusedAt: receivedAt,
+  });
+  return {
+    accepted: fit.filter(({ change }) => !elsewhere.has(change.entry.entryId)),
+    setAside: [
+      ...parsed.flatMap((item) => ('error' in item ? [refusal(item.changeId, null, item.error)] : [])),
+      ...fit
+        .filter(({ change }) => elsewhere.has(change.entry.entryId))
+        .map(({ change }) => refusal(change.changeId, change.entry.entryId, filedElsewhere())),
+    ],
+  };
+}
+
+/**
+ * Withdraws versions that were refused because their time was ahead, and writes each again on the same base: at the
+ * time it really was, past whatever its writer had seen. A version whose time would still be ahead is left as it is.
+ */
+export async function syncRestamp(
+  transaction: Database,
+  context: WriteContext,
+  request: SyncRestampRequest,
+): Promise<{ restamped: number }> {
+  const nowMs = Math.floor(context.nowMs());
+  const wanted = new Set(request.changes.map(({ changeId }) => changeId));
+  const changes = (
+    await readChangesAt(
+      transaction,
+      request.changes.map(({ seq }) => seq),
+    )
+  ).filter((change) => change.origin === 'local' && wanted.has(toWire(change).changeId));
+  const entryIds = [...new Set(changes.map(({ entry }) => entry.entryId))];
+  const remaining = await readRemainingVersions(
+    transaction,
+    entryIds,
+    changes.map(({ seq }) => seq),
+  );
+  const rewritten = [];
+  for (const change of changes) {
+    const { entryId } = change.entry;
+    const seen = remaining.filter((version) => version.entryId === entryId && version.seq < change.seq);
+    const seenMs = Math.max(-1, ...seen.map(({ updatedAt }) => updatedAt));
+    const honestMs = request.isForced ? nowMs : Math.floor(change.entry.updatedAt + request.clockOffsetMs);
+    const updatedAt = Math.min(TIMESTAMP_MS_MAX, Math.max(0, honestMs, seenMs + 1));
+    if (updatedAt >= change.entry.updatedAt || updatedAt > nowMs + CLOCK_AHEAD_MAX_MS) continue;
+    remaining.push({ entryId, seq: change.seq, updatedAt });
+    rewritten.push({
+      changeId: uuidOf(`stackmemory restamp ${change.changeId}`),
+      base: change.base,
+      replicaId: context.replicaId,
+      replaces: change.replaces,
+      withdraws: change.changeId,
+      receivedAt: nowMs,
+      origin: 'local',
+      entry: { ...change.entry, updatedAt },
+    });
+  }
+  await appendChanges(transaction, rewritten);
+  if (rewritten.length > 0) await remakeEntries(transaction, entryIds);
+  const withdrawn = new Set(rewritten.map(({ withdraws }) => withdraws));
+  const wireIds = changes.filter(({ changeId }) => withdrawn.has(changeId)).map((change) => toWire(change).changeId);
+  await removeRefusals(transaction, request.peer, wireIds);
+  return { restamped: rewritten.length };
+}
+
+export async function syncRenew(transaction: Database, replicaId: string): Promise<{ replicaId: string }> {
+  await replaceReplicaId(transaction, replicaId);
+  await forgetPositions(transaction);
+  return { replicaId };
+}
+
+function toWire({ base, replicaId, replaces, hash, entry }: ChangeRecord): Change {
+  const { entryId, updatedAt } = entry;
+  return {
+    changeId: wireChangeId({ replicaId, entryId, updatedAt, hash }),
+    base,
+    replicaId,
+    ...(replaces.length === 0 ? {} : { replaces }),
+    entry,
+  };
+}
+
+function filedElsewhere(): SmError {
+  return new SmError({
+    code: 'forbidden',
+    message: 'The entry is filed under another workspace of this brain, whose server alone may change it.',
+  });
+}

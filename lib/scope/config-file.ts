@@ -1,0 +1,223 @@
+/**
+ * Writes the user's config.json, for logging in and out: its own keys of `auth` and nothing else. Refuses a file that is
+ * broken, and leaves it as it is.
+ * Invariant: whoever reads the file, at whatever moment, and after a kill or a power cut too, finds all of the old text
+ * or all of the new; it is the user's alone (0600), and so is the file beside it that becomes it.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { SmError, type ErrorCode } from '../core/errors.ts';
+import { type Config, parseConfig, readConfigText } from './config.ts';
+
+/** New values of `auth`; null removes a key, and an absent one stays as it is. */
+export type AuthChange = { readonly [K in keyof Required<NonNullable<Config['auth']>>]?: string | null };
+
+/** How often a write begins anew because another program wrote meanwhile: of n who write at once, one wins each time. */
+const ATTEMPTS_MAX = 100;
+/** As the kernel's own limit. */
+const SYMLINKS_MAX = 40;
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+/**
+ * Changes `auth` in `file`, which is made where there is none; a symbolic link is followed to what it names.
+ * @throws SmError `config_invalid` for a broken file; `no_permission`, `disk_full` or `conflict` where it cannot be
+ *   written. Nothing is changed then.
+ */
+export function writeAuth(file: string, change: AuthChange): void {
+  withFileErrors(file, () => {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      const before = readConfigText(file);
+      const config = withAuth(before === undefined ? {} : parseConfig(before, file), change);
+      if (before === undefined && config.auth === undefined) return;
+      const text = `${JSON.stringify(config, null, 2)}\n`;
+      // What is written is read by every later command, so that it has to pass the same gate.
+      parseConfig(text, file);
+      const target = targetOf(file);
+      if (text === before && isPrivate(target)) return;
+      makeDirectory(dirname(target));
+      if (!replaceFile(target, text, () => readConfigText(file) === before)) continue;
+      removeLeftovers(target);
+      return;
+    }
+    throw new SmError({
+      code: 'conflict',
+      message: `${file} was changed by another program again and again.`,
+      hint: 'Nothing was written. Run the command again.',
+      details: { file },
+    });
+  });
+}
+
+/**
+ * Whether `writeAuth` could write now, by doing all of it but the last step; for a caller who is about to get a key
+ * that it can get only once.
+ * @throws SmError as `writeAuth` does
+ */
+export function checkWritable(file: string): void {
+  withFileErrors(file, () => {
+    const text = readConfigText(file) ?? '{}\n';
+    parseConfig(text, file);
+    const target = targetOf(file);
+    makeDirectory(dirname(target));
+    replaceFile(target, text, () => false);
+  });
+}
+
+function withAuth(config: Config, change: AuthChange): Config {
+  const auth = new Map<string, unknown>(Object.entries(config.auth ?? {}));
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) auth.delete(key);
+    else auth.set(key, value);
+  }
+  if (auth.size === 0 && config.auth === undefined) return config;
+  return { ...config, auth: Object.fromEntries(auth) };
+}
+
+/** The file itself, at the end of symbolic links; it may not exist yet. */
+function targetOf(file: string): string {
+  let current = file;
+  for (let links = 0; links < SYMLINKS_MAX; links += 1) {
+    if (lstatSync(current, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return current;
+    current = resolve(realpathSync(dirname(current)), readlinkSync(current));
+  }
+  throw Object.assign(new Error('too many symbolic links'), { code: 'ELOOP' });
+}
+
+function isPrivate(target: string): boolean {
+  const stats = statSync(target, { throwIfNoEntry: false });
+  return stats !== undefined && (process.platform === 'win32' || (stats.mode & 0o077) === 0);
+}
+
+/** Makes the directory where it is missing, and its name durable. */
+function makeDirectory(directory: string): void {
+  const firstMade = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+  if (firstMade === undefined) return;
+  const last = dirname(firstMade);
+  for (let current = directory; current !== last && current !== dirname(current);) {
+    current = dirname(current);
+    syncDirectory(current);
+  }
+}
+
+/**
+ * Puts `text` in the place of `target`, unless `isStillWanted` says no when all is ready.
+ * @returns false where nothing was replaced
+ */
+function replaceFile(target: string, text: string, isStillWanted: () => boolean): boolean {
+  const nonce = `${process.pid}-${randomBytes(6).toString('hex')}`;
+  const partial = join(dirname(target), `.${basename(target)}.${nonce}.tmp`);
+  try {
+    const descriptor = openSync(partial, 'wx', FILE_MODE);
+    try {
+      keepOwner(descriptor, target);
+      // A umask may have taken bits away that we need.
+      fchmodSync(descriptor, FILE_MODE);
+      writeFileSync(descriptor, text);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    if (!isStillWanted()) return false;
+    renameSync(partial, target);
+  } catch (error) {
+    // Another writer, of a world with other process ids (a container), took ours for a leftover.
+    if (codeOf(error) === 'ENOENT' && lstatSync(dirname(target), { throwIfNoEntry: false }) !== undefined) return false;
+    throw error;
+  } finally {
+    rmSync(partial, { force: true });
+  }
+  syncDirectory(dirname(target));
+  return true;
+}
+
+/** With sudo the file stays that of its user, who could not read it otherwise. */
+function keepOwner(descriptor: number, target: string): void {
+  if (process.getuid?.() !== 0) return;
+  const owner = statSync(target, { throwIfNoEntry: false }) ?? statSync(dirname(target));
+  if (owner.uid !== 0) fchownSync(descriptor, owner.uid, owner.gid);
+}
+
+/** Makes a new name durable. Windows cannot sync a directory, nor can some network file systems (EINVAL). */
+function syncDirectory(directory: string): void {
+  if (process.platform === 'win32') return;
+  let descriptor: number;
+  try {
+    descriptor = openSync(directory, 'r');
+  } catch (error) {
+    // A directory that we may pass through and write to, but not read, cannot be synced by us.
+    if (codeOf(error) === 'EACCES') return;
+    throw error;
+  }
+  try {
+    fsyncSync(descriptor);
+  } catch (error) {
+    if (codeOf(error) !== 'EINVAL' && codeOf(error) !== 'ENOTSUP') throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Files that a killed writer left beside `target`; they hold a key. */
+function removeLeftovers(target: string): void {
+  const prefix = `.${basename(target)}.`;
+  for (const name of readdirSync(dirname(target))) {
+    if (!name.startsWith(prefix)) continue;
+    const pid = /^(\d{1,10})-[0-9a-f]{12}\.tmp$/.exec(name.slice(prefix.length))?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(dirname(target), name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH';
+  }
+}
+
+const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string]>> = {
+  EACCES: ['no_permission', 'permission is denied'],
+  EPERM: ['no_permission', 'permission is denied'],
+  EROFS: ['no_permission', 'the file system is read-only'],
+  ENOSPC: ['disk_full', 'the disk is full'],
+  EDQUOT: ['disk_full', 'the disk quota is used up'],
+};
+
+function withFileErrors(file: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    const errno = codeOf(error);
+    if (error instanceof SmError || errno === undefined) throw error;
+    const [code, reason] = CODES[errno] ?? (['config_invalid', `of ${errno}`] as const);
+    throw new SmError({
+      code,
+      message: `${file} cannot be written: ${reason}.`,
+      hint: 'Make its directory writable for your user, or point STACKMEMORY_HOME at one that is.',
+      details: { file },
+      cause: error,
+    });
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}

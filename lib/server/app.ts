@@ -1,0 +1,311 @@
+/**
+ * The sync server as a Hono application over a store. It never listens by itself: `app.request` and `app.fetch` are how
+ * tests, the stub and listen.ts drive it. Owns the routes and what holds for all of them: request ids, limits, keys,
+ * the log line, the one shape of errors.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type Handler, Hono } from 'hono';
+import { SmError, toSmError } from '../core/errors.ts';
+import { version } from '../core/version.ts';
+import {
+  digestRequest,
+  type HealthAnswer,
+  historyRequest,
+  parseWire,
+  PROTOCOL_VERSIONS,
+  pullRequest1,
+  pullRequest2,
+  pushRequest1,
+  pushRequest2,
+} from '../protocol/wire.ts';
+import { addressOf, isLoopback } from './address.ts';
+import { ADMINISTRATION } from './administration.ts';
+import { DEFAULT_LIMITS, type ServerContext, type ServerOptions, SILENT_LOG } from './context.ts';
+import { answerError, answerJson, readJson, type ServerEnv, type ServerRequest } from './http.ts';
+import { hashSecret, isSameSecret } from './keys.ts';
+import { Metrics } from './metrics.ts';
+import { digest, history, pull1, pull2 } from './pull.ts';
+import { push1, push2 } from './push.ts';
+import { RateLimits } from './rate-limits.ts';
+import { isAdministrator, resetKeys, signUp } from './setup.ts';
+import { Streams } from './stream.ts';
+
+/** A key is longer than this by no means; what is, is not looked up. */
+const BEARER_CHARACTERS_MAX = 512;
+const HEARTBEAT_MS_DEFAULT = 15_000;
+const STORAGE_PATIENCE_MS = 3_000;
+
+export type ServerApp = Hono<ServerEnv> & {
+  /** Ends all streams, and lets no new one begin: the first step of a shutdown. */
+  end: () => void;
+};
+
+export function createServerApp(options: ServerOptions): ServerApp {
+  const context = withDefaults(options);
+  const limits = new RateLimits(context.limits);
+  const streams = new Streams(context);
+  const metrics = new Metrics(() => streams.count);
+  const app = new Hono<ServerEnv>();
+
+  app.onError((error, request) => {
+    const failure = toSmError(error);
+    request.set('failure', failure);
+    return answerError(failure);
+  });
+
+  app.use(async (request, next) => {
+    const startedMs = performance.now();
+    const given = request.req.header('x-request-id') ?? '';
+    request.set('requestId', /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID());
+    request.set('address', addressOf(request, context.trustProxy));
+    await next();
+    request.res.headers.set('X-Request-Id', request.get('requestId'));
+    const ms = performance.now() - startedMs;
+    const route = routeOf(request);
+    metrics.countRequest(route, knownMethod(request.req.method), request.res.status, ms);
+    logRequest(context, request, route, ms);
+  });
+
+  app.use(async (request, next) => {
+    await limits.countAddress(request.get('address'));
+    await next();
+  });
+
+  /** Reads the key. What it opens is that key's workspace, whatever the request names. */
+  const withKey: Handler<ServerEnv> = async (request, next) => {
+    const address = request.get('address');
+    await limits.requireFewFailures(address);
+    const bearer = bearerOf(request);
+    const hash = bearer === undefined ? '' : hashSecret(bearer);
+    const key = bearer === undefined ? undefined : await context.store.findKey(hash, context.nowMs());
+    if (key === undefined || key.isRevoked || !isSameSecret(hash, key.hash)) {
+      await limits.countFailure(address);
+      throw new SmError({
+        code: 'unauthorized',
+        message: key?.isRevoked === true ? 'This key was revoked.' : 'A good key is needed.',
+        hint: 'Send Authorization: Bearer <apiKey>; "sm login" gets one.',
+      });
+    }
+    request.set('caller', key);
+    await limits.countKey(key.prefix);
+    await next();
+  };
+
+  const post = (path: string, ...handlers: Handler<ServerEnv>[]): void => void app.on('POST', [path], ...handlers);
+
+  post('/v1/brain/push', withKey, async (request) => {
+    const body = requireWorkspace(await readJson(request), request);
+    if (protocolOf(body, PROTOCOL_VERSIONS) === 1) {
+      const answer = await push1(context, request.get('caller'), parseWire(pushRequest1, withClientId(body, request)));
+      metrics.countChanges('protocol_1', answer.accepted);
+      return answerJson(request, answer);
+    }
+    const answer = await push2(context, request.get('caller'), parseWire(pushRequest2, body));
+    metrics.countChanges('accepted', answer.accepted);
+    metrics.countChanges('refused', answer.results.filter(({ outcome }) => outcome === 'refused').length);
+    return answerJson(request, answer);
+  });
+
+  post('/v1/brain/pull', withKey, async (request) => {
+    const body = requireWorkspace(await readJson(request), request);
+    if (protocolOf(body, PROTOCOL_VERSIONS) === 1) {
+      const answer = await pull1(context, request.get('caller'), parseWire(pullRequest1, body));
+      metrics.countChanges('pulled', answer.entries.length);
+      return answerJson(request, answer);
+    }
+    const answer = await pull2(context, request.get('caller'), parseWire(pullRequest2, body));
+    metrics.countChanges('pulled', answer.changes?.length ?? Number(answer.columns?.count[0] ?? 0));
+    return answerJson(request, answer);
+  });
+
+  post('/v1/brain/digest', withKey, async (request) => {
+    const body = requireWorkspace(await readJson(request), request);
+    protocolOf(body, [2]);
+    return answerJson(request, await digest(context, request.get('caller'), parseWire(digestRequest, body)));
+  });
+
+  post('/v1/brain/history', withKey, async (request) => {
+    const body = requireWorkspace(await readJson(request), request);
+    protocolOf(body, [2]);
+    return answerJson(request, await history(context, request.get('caller'), parseWire(historyRequest, body)));
+  });
+
+  app.get('/v1/brain/stream', withKey, async (request) => {
+    const lastEventId = request.req.header('last-event-id') ?? '';
+    const told = /^\d{1,16}$/.test(lastEventId) ? Number(lastEventId) : 0;
+    const body = await streams.open(request.get('caller'), told, request.req.raw.signal);
+    return new Response(body, {
+      headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' },
+    });
+  });
+
+  app.get('/v1/brain/health', async (request) => {
+    const isWell = await answersInTime(context.store.ping());
+    const answer: HealthAnswer = {
+      status: isWell ? 'ok' : 'unavailable',
+      version,
+      protocolVersions: [...PROTOCOL_VERSIONS],
+      storage: isWell ? 'ok' : 'unavailable',
+      serverTime: context.nowMs(),
+    };
+    return answerJson(request, answer, isWell ? 200 : 503);
+  });
+
+  post('/v1/setup', async (request) => {
+    await limits.countSetup(request.get('address'));
+    return answerJson(request, await signUp(context, await readJson(request), request.req.header('x-invitation')));
+  });
+
+  post('/v1/setup/reset', async (request) => {
+    await limits.countSetup(request.get('address'));
+    return answerJson(request, await resetKeys(context, await readJson(request), bearerOf(request)));
+  });
+
+  post('/v1/admin/:what/:action', async (request) => {
+    await limits.requireFewFailures(request.get('address'));
+    if (!isAdministrator(context, bearerOf(request))) {
+      await limits.countFailure(request.get('address'));
+      throw new SmError({ code: 'unauthorized', message: 'The administrator’s token is needed.' });
+    }
+    const operation = ADMINISTRATION.get(`${request.req.param('what')}/${request.req.param('action')}`);
+    if (operation === undefined) throw new SmError({ code: 'not_found', message: 'There is no such operation.' });
+    return answerJson(request, await operation(context, await readJson(request)));
+  });
+
+  app.get('/metrics', async (request) => {
+    const isOpen = context.metrics === 'open' || isLoopback(request) || isAdministrator(context, bearerOf(request));
+    if (!isOpen) throw new SmError({ code: 'forbidden', message: 'Metrics are for the administrator.' });
+    const { contentType, body } = await metrics.text();
+    return new Response(body, { headers: { 'Content-Type': contentType, 'Cache-Control': 'no-store' } });
+  });
+
+  const paths = new Map(app.routes.filter(({ method }) => method !== 'ALL').map(({ path, method }) => [path, method]));
+  for (const [path, method] of paths) {
+    app.all(path, () => {
+      const response = answerError(
+        new SmError({ code: 'bad_request', message: `This address takes ${method} only.` }),
+        405,
+      );
+      response.headers.set('Allow', method);
+      return response;
+    });
+  }
+
+  app.notFound(() => answerError(new SmError({ code: 'not_found', message: 'There is nothing at this address.' })));
+
+  return Object.assign(app, { end: () => streams.end() });
+}
+
+function withDefaults(options: ServerOptions): ServerContext {
+  return {
+    nowMs: Date.now,
+    log: SILENT_LOG,
+    signup: 'invitation',
+    reset: 'key',
+    metrics: 'loopback',
+    trustProxy: false,
+    randomBytes,
+    heartbeatMs: HEARTBEAT_MS_DEFAULT,
+    ...options,
+    limits: options.limits === 'none' ? 'none' : { ...DEFAULT_LIMITS, ...options.limits },
+    adminToken: options.adminToken,
+  };
+}
+
+function bearerOf(request: ServerRequest): string | undefined {
+  const bearer = /^Bearer +(\S+) *$/i.exec(request.req.header('authorization') ?? '')?.[1];
+  return bearer === undefined || bearer.length > BEARER_CHARACTERS_MAX ? undefined : bearer;
+}
+
+/** @throws SmError `forbidden` where the request names another workspace than the key's */
+function requireWorkspace(body: unknown, request: ServerRequest): unknown {
+  const named = (body as { workspaceId?: unknown } | null)?.workspaceId;
+  if (typeof named !== 'string' || named === '' || named === request.get('caller').workspaceId) return body;
+  throw new SmError({
+    code: 'forbidden',
+    message: 'workspaceId: is not the workspace of this key.',
+    details: { field: 'workspaceId' },
+  });
+}
+
+function protocolOf(body: unknown, supported: readonly number[]): number {
+  const named = (body as { protocolVersion?: unknown } | null)?.protocolVersion;
+  if (typeof named !== 'number') {
+    throw new SmError({
+      code: 'bad_request',
+      message: 'protocolVersion: must be a number.',
+      details: { field: 'protocolVersion' },
+    });
+  }
+  if (supported.includes(named)) return named;
+  throw new SmError({
+    code: 'unsupported_protocol',
+    message: `This server speaks protocol ${supported.join(' and ')} here.`,
+    hint: 'Upgrade whichever is older.',
+    details: { supported },
+  });
+}
+
+/** Clients of protocol 1 name themselves in a header, too. */
+function withClientId(body: unknown, request: ServerRequest): unknown {
+  const header = request.req.header('x-client-id');
+  const fields = body as Record<string, unknown>;
+  return fields['clientId'] === undefined && header !== undefined ? { ...fields, clientId: header } : body;
+}
+
+async function answersInTime(ping: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), STORAGE_PATIENCE_MS).unref();
+  });
+  const answer = ping.then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([answer, patience]).finally(() => clearTimeout(timer));
+}
+
+/** The route as it is written, so that a label has few values. */
+function routeOf(request: ServerRequest): string {
+  const { path } = request.req;
+  return path.startsWith('/v1/admin/') ? '/v1/admin' : KNOWN_PATHS.has(path) ? path : 'unknown';
+}
+
+const KNOWN_PATHS: ReadonlySet<string> = new Set([
+  '/v1/brain/push',
+  '/v1/brain/pull',
+  '/v1/brain/digest',
+  '/v1/brain/history',
+  '/v1/brain/stream',
+  '/v1/brain/health',
+  '/v1/setup',
+  '/v1/setup/reset',
+  '/metrics',
+]);
+
+function knownMethod(method: string): string {
+  return ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'].includes(method) ? method : 'other';
+}
+
+function logRequest({ log }: ServerContext, request: ServerRequest, route: string, ms: number): void {
+  const caller = request.get('caller') as ServerEnv['Variables']['caller'] | undefined;
+  const failure = request.get('failure') as SmError | undefined;
+  const { status } = request.res;
+  const fields = {
+    requestId: request.get('requestId'),
+    method: knownMethod(request.req.method),
+    route,
+    status,
+    ms: Math.round(ms * 10) / 10,
+    ...(caller === undefined ? {} : { workspaceId: caller.workspaceId, key: caller.prefix }),
+    ...(failure === undefined ? {} : { error: failure.code }),
+  };
+  if (status < 500) log.info(fields, 'request');
+  else log.error({ ...fields, ...describeFailure(failure) }, 'request failed');
+}
+
+/** The reason, without what a database driver hangs on its errors: statements and their values. */
+function describeFailure(failure: SmError | undefined): Record<string, unknown> {
+  const cause = failure?.cause instanceof Error ? failure.cause : failure;
+  return cause === undefined ? {} : { reason: cause.message, stack: cause.stack };
+}

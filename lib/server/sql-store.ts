@@ -1,0 +1,231 @@
+/**
+ * The change store in SQL, for any PostgreSQL. Owns the statements and the mapping of rows; each operation on changes
+ * is one call of a function in migrations/, and so one transaction. How statements reach a database is its runner's.
+ */
+import { canonicalContent } from '../core/canonical.ts';
+import type { Entry, EntryContent } from '../core/entry.ts';
+import type { EntryStamp } from '../protocol/digest.ts';
+import { REPLACES_MAX } from '../protocol/limits.ts';
+import { SqlDirectory } from './sql-directory.ts';
+import type { SqlRunner } from './sql-runner.ts';
+import type {
+  ChangeStore,
+  DigestPart,
+  LoggedVersion,
+  NewServerChange,
+  StoreDigest,
+  StoredChange,
+  StoreEvent,
+  StoreHistory,
+  StoreOutcome,
+  StorePage,
+  StorePull,
+  StorePush,
+  StorePushAnswer,
+} from './store.ts';
+
+interface PushRow {
+  out_verdict: 'stored' | 'forked' | 'replica_behind' | 'replica_ahead';
+  out_epoch: string;
+  out_cursor: string | number;
+  out_stored: string | number;
+  out_seq: string | number;
+  out_chain: string;
+  out_outcomes: [position: number, outcome: StoreOutcome][] | null;
+}
+
+interface PageRow {
+  out_epoch: string;
+  out_last: string | number;
+  out_more: boolean;
+  out_cursor: string | number | null;
+  out_change_id: string;
+  out_base: string | null;
+  out_replaces: string[];
+  out_replica_id: string;
+  out_updated_at: string | number;
+  out_content: string;
+}
+
+interface PullRow extends PageRow {
+  out_named: string[] | null;
+  out_hash: string;
+}
+
+interface HistoryRow extends PageRow {
+  out_claimed_at: string | number | null;
+  out_received_at: string | number;
+  out_outcome: string;
+}
+
+interface DigestRow {
+  out_epoch: string;
+  out_last: string | number;
+  out_range: number | null;
+  out_first: string;
+  out_count: string | number;
+  out_hash: string;
+  out_stamps: EntryStamp[] | null;
+}
+
+export class SqlStore extends SqlDirectory implements ChangeStore {
+  readonly kind: ChangeStore['kind'];
+  readonly #runner: SqlRunner;
+
+  constructor(runner: SqlRunner) {
+    super(runner);
+    this.kind = runner.kind;
+    this.#runner = runner;
+  }
+
+  async push({ workspaceId, pusherId, protocol, nowMs, changes, replica }: StorePush): Promise<StorePushAnswer> {
+    const rows = JSON.stringify(changes.map(changeToRow));
+    const [row] = await this.#runner.write<PushRow>(
+      'SELECT * FROM server_push($1, $2, $3, $4, $5::jsonb, $6::jsonb)',
+      [workspaceId, pusherId, protocol, nowMs, rows, replica === undefined ? null : JSON.stringify(replica)],
+      rows.length,
+    );
+    if (row === undefined) throw new Error('server_push gave no row');
+    const position = { seq: Number(row.out_seq), chain: row.out_chain };
+    if (row.out_verdict !== 'stored') return { verdict: row.out_verdict, remembered: position };
+    const outcomes = changes.map((): StoreOutcome => 'applied');
+    for (const [index, outcome] of row.out_outcomes ?? []) outcomes[index] = outcome;
+    const lastCursor = Number(row.out_cursor);
+    const stored = Number(row.out_stored);
+    if (stored > 0) this.#runner.announce({ kind: 'cursor', workspaceId, cursor: lastCursor });
+    return {
+      verdict: 'stored',
+      epoch: row.out_epoch,
+      lastCursor,
+      stored,
+      outcomes,
+      ...(replica === undefined ? {} : { replica: position }),
+    };
+  }
+
+  async pull(query: StorePull): Promise<StorePage<StoredChange>> {
+    const { workspaceId, projectId, since, limit, bytesMax, currentOnly, replica } = query;
+    const rows = await this.#runner.query<PullRow>('SELECT * FROM server_pull($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
+      workspaceId,
+      projectId,
+      since,
+      limit,
+      bytesMax,
+      currentOnly,
+      replica?.replicaId ?? null,
+      replica?.seq ?? null,
+      replica?.chain ?? null,
+    ]);
+    return pageOf(rows, (row) => ({
+      ...storedChange(row),
+      replaces: [...row.out_replaces, ...(row.out_named ?? [])].slice(0, REPLACES_MAX),
+      hash: row.out_hash,
+    }));
+  }
+
+  async history(query: StoreHistory): Promise<StorePage<LoggedVersion>> {
+    const { workspaceId, entryIds, since, until, limit, bytesMax } = query;
+    const rows = await this.#runner.query<HistoryRow>('SELECT * FROM server_history($1, $2, $3, $4, $5, $6)', [
+      workspaceId,
+      entryIds,
+      since,
+      until,
+      limit,
+      bytesMax,
+    ]);
+    return pageOf(rows, (row) => ({
+      ...storedChange(row),
+      receivedAt: Number(row.out_received_at),
+      outcome: row.out_outcome,
+      claimedAt: row.out_claimed_at === null ? null : Number(row.out_claimed_at),
+    }));
+  }
+
+  async digest(query: StoreDigest): Promise<{ epoch: string; lastCursor: number; parts: DigestPart[] }> {
+    const { workspaceId, projectId, ranges, parts, stampsMax } = query;
+    const rows = await this.#runner.query<DigestRow>('SELECT * FROM server_digest($1, $2, $3::jsonb, $4, $5)', [
+      workspaceId,
+      projectId,
+      JSON.stringify(ranges),
+      parts,
+      stampsMax,
+    ]);
+    const head = requireHead(rows);
+    return {
+      epoch: head.out_epoch,
+      lastCursor: Number(head.out_last),
+      parts: rows.flatMap((row) =>
+        row.out_range === null
+          ? []
+          : {
+              range: row.out_range - 1,
+              firstId: row.out_first,
+              count: Number(row.out_count),
+              hash: row.out_hash,
+              stamps: row.out_stamps,
+            },
+      ),
+    };
+  }
+
+  watch(listener: (event: StoreEvent) => void): () => void {
+    return this.#runner.watch(listener);
+  }
+
+  async ping(): Promise<void> {
+    await this.#runner.query('SELECT 1', []);
+  }
+
+  close(): Promise<void> {
+    return this.#runner.close();
+  }
+}
+
+function changeToRow(change: NewServerChange, position: number): Record<string, unknown> {
+  const { updatedAt, ...content } = change.entry;
+  return {
+    position,
+    change_id: change.changeId,
+    entry_id: content.entryId,
+    project_id: content.projectId,
+    base: change.base,
+    replaces: change.replaces,
+    hash: change.hash,
+    echo_hash: change.echoHash ?? null,
+    replica_id: change.replicaId,
+    updated_at: updatedAt,
+    claimed_at: change.claimedAt ?? null,
+    content: canonicalContent(content),
+  };
+}
+
+function storedChange(row: PageRow): Omit<StoredChange, 'hash'> {
+  const content = JSON.parse(row.out_content) as EntryContent;
+  const entry: Entry = { ...content, updatedAt: Number(row.out_updated_at) };
+  return {
+    cursor: Number(row.out_cursor),
+    changeId: row.out_change_id,
+    base: row.out_base,
+    replaces: row.out_replaces,
+    replicaId: row.out_replica_id,
+    entry,
+  };
+}
+
+/** The rows of a page; an empty page is one row without a cursor. */
+function pageOf<Row extends PageRow, Item>(rows: Row[], toItem: (row: Row) => Item): StorePage<Item> {
+  const head = requireHead(rows);
+  return {
+    epoch: head.out_epoch,
+    lastCursor: Number(head.out_last),
+    hasMore: head.out_more,
+    items: rows.flatMap((row) => (row.out_cursor === null ? [] : [toItem(row)])),
+  };
+}
+
+/** A workspace that a key belongs to exists: it is never removed. */
+function requireHead<Row>(rows: Row[]): Row {
+  const [head] = rows;
+  if (head === undefined) throw new Error('the workspace of a key has no row');
+  return head;
+}

@@ -1,0 +1,457 @@
+/**
+ * The sync session: a pure state machine, (state, event) -> (state, effect). It decides what is sent, stored and tried
+ * again, and when it is over; carrying out an effect, and telling how it went by an event, is sync-once.ts's.
+ * Invariants: every event in every phase has one outcome; each retry, renewal and halving is counted against a bound;
+ * a position is noted only after the server has answered for it, so that a crash anywhere repeats and never skips.
+ */
+import { nextChain } from '../protocol/identity.ts';
+import type {
+  Effect,
+  Event,
+  Failure,
+  Next,
+  Page,
+  Phase,
+  Reconciled,
+  SessionPlan,
+  SessionState,
+} from './session-types.ts';
+import type { Change, PullAnswer1, PullAnswer2, PushAnswer1, PushAnswer2, ReplicaPosition } from '../protocol/wire.ts';
+import type { SyncApplied, SyncOutgoing } from '../brain/sync-contract.ts';
+import type { SyncFailure } from './report.ts';
+
+/** Changes of one push, and of one page of a pull. */
+export const PAGE_CHANGES = 1_000;
+const PAGE_CHANGES_PROTOCOL_1 = 200;
+/** New replica ids, positions set back, and rounds of restamping that one session may need. */
+const TURNS_MAX = 3;
+/** The project of a cursor that counts for a whole workspace. */
+const WHOLE_WORKSPACE = '';
+
+export interface Step {
+  state: SessionState;
+  effect: Effect;
+}
+
+export function beginSession(plan: SessionPlan): Step {
+  const state: SessionState = {
+    plan,
+    phase: { name: 'loading' },
+    protocol: null,
+    epoch: null,
+    pushedSeq: 0,
+    chain: '',
+    scannedSeq: 0,
+    headSeq: 0,
+    cursors: {},
+    toPull: [],
+    knownProjectIds: [],
+    batchMax: PAGE_CHANGES,
+    ahead: [],
+    storedOffsetMs: 0,
+    pending: 0,
+    attempts: 0,
+    turns: 0,
+    tally: {
+      pushed: { sent: 0, applied: 0, superseded: 0, duplicate: 0, refused: 0 },
+      pulled: { received: 0, applied: 0, superseded: 0, duplicate: 0, setAside: 0 },
+      restamped: 0,
+      clockOffsetMs: null,
+      notices: [],
+    },
+  };
+  return { state, effect: { type: 'load' } };
+}
+
+/** Total: an event that does not belong to the phase ends the session with a failure, never with a throw. */
+export function advance(state: SessionState, event: Event): Step {
+  if (event.type === 'failed') return afterFailure(state, event.failure);
+  const { phase } = state;
+  if (phase.name === 'waiting' && event.type === 'waited') {
+    return { state: { ...state, phase: phase.resume }, effect: phase.retry };
+  }
+  const calm = { ...state, attempts: 0 };
+  if (phase.name === 'loading' && event.type === 'loaded') return afterLoad(calm, event);
+  if (phase.name === 'probing' && event.type === 'probed') {
+    return start({ ...calm, protocol: event.protocol, knownProjectIds: event.projectIds });
+  }
+  if (phase.name === 'reading' && event.type === 'outgoing') return afterRead(calm, event.outgoing);
+  if (phase.name === 'pushing' && event.type === 'pushed') return afterPush(calm, phase.outgoing, event);
+  if (phase.name === 'noting' && event.type === 'noted')
+    return proceed({ ...calm, pending: event.pending }, phase.next);
+  if (phase.name === 'pulling' && event.type === 'pulled') return afterPull(calm, event);
+  if (phase.name === 'applying' && event.type === 'applied') return afterApply(calm, phase, event.applied);
+  if (phase.name === 'restamping' && event.type === 'restamped') return afterRestamp(calm, event.count);
+  if (phase.name === 'renewing' && event.type === 'renewed')
+    return { state: { ...calm, phase: { name: 'loading' } }, effect: { type: 'load' } };
+  if (phase.name === 'reconciling' && event.type === 'reconciled') return afterReconcile(calm, phase, event.result);
+  return end(state, internal(`the event ${event.type} does not belong to the phase ${phase.name}`));
+}
+
+function afterLoad(state: SessionState, { state: loaded, projectIds }: Extract<Event, { type: 'loaded' }>): Step {
+  const { epoch, protocol, pushedSeq, chain, scannedSeq, headSeq, cursors, ahead } = loaded;
+  const next: SessionState = {
+    ...state,
+    epoch,
+    protocol,
+    pushedSeq,
+    chain,
+    scannedSeq,
+    headSeq,
+    cursors,
+    // Also what an earlier session was told and did not live to mend.
+    ahead,
+    storedOffsetMs: loaded.clockOffsetMs ?? 0,
+    knownProjectIds: projectIds,
+  };
+  if (protocol === null) return { state: { ...next, phase: { name: 'probing' } }, effect: { type: 'probe' } };
+  return start(next);
+}
+
+function start(state: SessionState): Step {
+  return state.plan.mode === 'pull' ? beginPull(state) : read(state);
+}
+
+function read(state: SessionState): Step {
+  const limit = state.protocol === 1 ? Math.min(state.batchMax, PAGE_CHANGES_PROTOCOL_1) : state.batchMax;
+  return {
+    state: { ...state, phase: { name: 'reading' } },
+    effect: { type: 'readOutgoing', afterSeq: state.scannedSeq, limit },
+  };
+}
+
+function afterRead(state: SessionState, outgoing: SyncOutgoing): Step {
+  const { changes, scannedSeq, headSeq } = outgoing;
+  if (changes.length === 0) {
+    const next = { ...state, scannedSeq, headSeq };
+    if (scannedSeq === state.scannedSeq) return proceed(next, 'afterPush');
+    return note(next, 'afterPush', { position: { scannedSeq } });
+  }
+  const { pushedSeq: seq, chain } = state;
+  return {
+    state: { ...state, headSeq, phase: { name: 'pushing', outgoing } },
+    effect: { type: 'push', protocol: state.protocol ?? 2, changes, replica: { seq, chain, headSeq } },
+  };
+}
+
+function afterPush(
+  state: SessionState,
+  outgoing: SyncOutgoing,
+  { answer, clockOffsetMs }: { answer: PushAnswer1 | PushAnswer2; clockOffsetMs: number | null },
+): Step {
+  const { changes, scannedSeq, hasMore } = outgoing;
+  const verdicts = new Map(('results' in answer ? answer.results : []).map((result) => [result.changeId, result]));
+  const tally = structuredClone(state.tally);
+  tally.pushed.sent += changes.length;
+  tally.clockOffsetMs = clockOffsetMs ?? tally.clockOffsetMs;
+  const refused = changes.filter(({ changeId }) => verdicts.get(changeId)?.outcome === 'refused');
+  for (const { changeId } of changes) tally.pushed[verdicts.get(changeId)?.outcome ?? 'applied'] += 1;
+  const ahead = refused.filter(({ changeId }) => isAhead(verdicts.get(changeId)?.code)).map(toPlace);
+  const last = changes.at(-1)?.seq ?? state.pushedSeq;
+  const chain = changes.reduce((sum, { changeId, seq = 0 }) => nextChain(sum, { seq, changeId }), state.chain);
+  const remembered = 'replica' in answer ? answer.replica : undefined;
+  const position = {
+    ...(state.protocol === 2 ? { protocol: 2 as const } : { protocol: 1 as const }),
+    // What the server says that it remembers, where it says so: it may know more after a retry.
+    pushedSeq: remembered?.seq ?? last,
+    chain: remembered?.chain ?? chain,
+    scannedSeq,
+    ...(state.epoch === null && 'epoch' in answer ? { epoch: answer.epoch } : {}),
+  };
+  const isOtherEpoch = state.epoch !== null && 'epoch' in answer && answer.epoch !== state.epoch;
+  const next: SessionState = {
+    ...state,
+    ...position,
+    tally,
+    ahead: [...state.ahead, ...ahead],
+    // After a halving the batches grow again.
+    batchMax: Math.min(PAGE_CHANGES, state.batchMax * 2),
+  };
+  const noted = note(next, hasMore ? 'read' : 'afterPush', {
+    position,
+    refusals: refused.map((change) => ({
+      direction: 'push' as const,
+      changeId: change.changeId,
+      entryId: change.entry.entryId,
+      seq: change.seq ?? null,
+      code: verdicts.get(change.changeId)?.code ?? 'bad_request',
+      message: verdicts.get(change.changeId)?.message ?? 'The server gave no reason.',
+    })),
+    accepted: changes.filter((change) => !refused.includes(change)).map(({ changeId }) => changeId),
+    moment: 'push',
+    ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
+  });
+  if (!isOtherEpoch || !('epoch' in answer)) return noted;
+  return { ...noted, state: { ...noted.state, epoch: state.epoch } };
+}
+
+function isAhead(code: string | undefined): boolean {
+  return code === 'clock_ahead';
+}
+
+function toPlace({ changeId, seq = 0 }: Change): { changeId: string; seq: number } {
+  return { changeId, seq };
+}
+
+function proceed(state: SessionState, next: Next): Step {
+  switch (next) {
+    case 'read':
+      return read(state);
+    case 'afterPush':
+      if (state.ahead.length > 0 && state.turns < TURNS_MAX) {
+        const { clockOffsetMs } = state.tally;
+        return {
+          state: { ...state, turns: state.turns + 1, phase: { name: 'restamping' } },
+          effect: {
+            type: 'restamp',
+            changes: state.ahead.slice(0, PAGE_CHANGES),
+            clockOffsetMs: clockOffsetMs ?? state.storedOffsetMs,
+            isForced: state.plan.restamp,
+          },
+        };
+      }
+      return state.plan.mode === 'push' ? proceed(state, 'afterPull') : beginPull(state);
+    case 'pull':
+      return pull(state);
+    case 'afterPull':
+      if (state.plan.verify && state.protocol === 2) return reconcile(state, 'verify', null);
+      return end(state.plan.verify ? withNotice(state, NO_VERIFICATION) : state);
+    case 'finish':
+      return finish(state);
+    default:
+      return end(state, internal(`there is no step ${String(next satisfies never)}`));
+  }
+}
+
+const NO_VERIFICATION = 'The server speaks protocol 1 only, which has no way to compare what both sides hold.';
+
+function afterRestamp(state: SessionState, restamped: number): Step {
+  const rest = state.ahead.slice(PAGE_CHANGES);
+  const tally = { ...state.tally, restamped: state.tally.restamped + restamped };
+  const next = { ...state, tally, ahead: rest };
+  if (restamped === 0) return proceed({ ...next, ahead: [] }, 'afterPush');
+  return read(next);
+}
+
+function beginPull(state: SessionState): Step {
+  const projects = [...new Set([state.plan.projectId, ...state.knownProjectIds])];
+  return pull({ ...state, toPull: state.protocol === 1 ? projects : [WHOLE_WORKSPACE] });
+}
+
+function pull(state: SessionState): Step {
+  const [projectId = WHOLE_WORKSPACE] = state.toPull;
+  const since = state.cursors[projectId] ?? 0;
+  const { pushedSeq: seq, chain } = state;
+  return {
+    state: { ...state, phase: { name: 'pulling' } },
+    effect:
+      state.protocol === 1
+        ? { type: 'pull', protocol: 1, since, limit: PAGE_CHANGES_PROTOCOL_1, projectId, replica: { seq, chain } }
+        : { type: 'pull', protocol: 2, since, limit: PAGE_CHANGES, projectId, replica: { seq, chain } },
+  };
+}
+
+function afterPull(
+  state: SessionState,
+  { answer, clockOffsetMs }: { answer: PullAnswer1 | PullAnswer2; clockOffsetMs: number | null },
+): Step {
+  const [projectId = WHOLE_WORKSPACE] = state.toPull;
+  const since = state.cursors[projectId] ?? 0;
+  const tally = { ...state.tally, clockOffsetMs: clockOffsetMs ?? state.tally.clockOffsetMs };
+  const next = { ...state, tally };
+  const epoch = 'epoch' in answer ? answer.epoch : null;
+  if (epoch !== null && state.epoch !== null && epoch !== state.epoch) return reconcile(next, 'epoch', epoch);
+  if ('entries' in answer) {
+    const newest = Math.max(0, ...answer.entries.map(timeOf));
+    const value = Math.max(since, newest, answer.serverCursor);
+    if (answer.hasMore && value <= since) return end(next, standingStill());
+    const page: Page = { entries: answer.entries, cursor: { projectId, value, epoch: null } };
+    return apply(next, page, { hasMore: answer.hasMore, cursor: value, received: answer.entries.length });
+  }
+  const received = answer.changes?.length ?? answer.columns?.count[0] ?? 0;
+  if (answer.serverCursor < since || (answer.hasMore && answer.serverCursor <= since)) {
+    // The same history, and yet less of it: the server was set back without being told.
+    if (answer.serverCursor < since) return reconcile(next, 'epoch', epoch);
+    return end(next, standingStill());
+  }
+  const page: Page = {
+    ...(answer.columns === undefined ? { changes: answer.changes ?? [] } : { columns: answer.columns }),
+    cursor: { projectId, value: answer.serverCursor, epoch },
+  };
+  const first = state.epoch === null ? { ...next, epoch } : next;
+  return apply(first, page, { hasMore: answer.hasMore, cursor: answer.serverCursor, received });
+}
+
+/** Entries are checked by the brain; until then they may be anything. */
+function timeOf(entry: unknown): number {
+  const { updatedAt } = (typeof entry === 'object' && entry !== null ? entry : {}) as { updatedAt?: unknown };
+  return typeof updatedAt === 'number' && Number.isSafeInteger(updatedAt) ? updatedAt : 0;
+}
+
+function apply(state: SessionState, page: Page, told: { hasMore: boolean; cursor: number; received: number }): Step {
+  return { state: { ...state, phase: { name: 'applying', ...told } }, effect: { type: 'apply', page } };
+}
+
+function afterApply(
+  state: SessionState,
+  phase: { hasMore: boolean; cursor: number; received: number },
+  applied: SyncApplied,
+): Step {
+  const tally = structuredClone(state.tally);
+  tally.pulled.received += phase.received;
+  for (const key of ['applied', 'superseded', 'duplicate', 'setAside'] as const) tally.pulled[key] += applied[key];
+  const [projectId = WHOLE_WORKSPACE, ...others] = state.toPull;
+  const next = { ...state, tally, cursors: { ...state.cursors, [projectId]: phase.cursor } };
+  if (phase.hasMore) return pull(next);
+  if (others.length > 0) return pull({ ...next, toPull: others });
+  const { clockOffsetMs } = tally;
+  const told = {
+    position: { protocol: state.protocol ?? 2, epoch: state.epoch },
+    moment: 'pull' as const,
+    ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
+  };
+  if (state.plan.verify) return note(next, 'afterPull', told);
+  return note(next, 'finish', { ...told, failure: null }); // Nothing is to follow: one word for both.
+}
+
+function reconcile(state: SessionState, reason: 'verify' | 'epoch', epoch: string | null): Step {
+  if (reason === 'epoch' && state.turns >= TURNS_MAX) return end(state, restless('the history of the server changes'));
+  return {
+    state: { ...state, turns: state.turns + 1, phase: { name: 'reconciling', reason, epoch } },
+    effect: { type: 'reconcile' },
+  };
+}
+
+function afterReconcile(state: SessionState, { reason }: { reason: 'verify' | 'epoch' }, result: Reconciled): Step {
+  const { isEqual, differences, requests } = result;
+  if (reason === 'verify') {
+    return end({ ...state, tally: { ...state.tally, verification: { isEqual, differences, requests } } });
+  }
+  const cursors = { [WHOLE_WORKSPACE]: result.serverCursor };
+  const told = withNotice(
+    { ...state, epoch: result.epoch, cursors },
+    `The server was restored or replaced; ${differences} ${differences === 1 ? 'entry' : 'entries'} differed and ${differences === 1 ? 'was' : 'were'} brought together.`,
+  );
+  return note(told, 'pull', { position: { epoch: result.epoch, cursors } });
+}
+
+function afterFailure(state: SessionState, failure: Failure): Step {
+  const { phase } = state;
+  const canTurn = state.turns < TURNS_MAX;
+  if (phase.name === 'pushing' && canTurn && (failure.code === 'forked' || failure.code === 'replica_behind')) {
+    const told = withNotice({ ...state, turns: state.turns + 1 }, RENEWALS[failure.code]);
+    return { state: { ...told, phase: { name: 'renewing' } }, effect: { type: 'renew' } };
+  }
+  if (phase.name === 'pushing' && canTurn && failure.code === 'replica_ahead') {
+    const { seq, chain } = (failure.details ?? {}) as Partial<ReplicaPosition>;
+    if (typeof seq === 'number' && typeof chain === 'string' && seq < state.pushedSeq) {
+      const position = { pushedSeq: seq, chain, scannedSeq: seq };
+      const told = withNotice(
+        { ...state, ...position, turns: state.turns + 1 },
+        'The server has lost changes that this brain had pushed; they were pushed again.',
+      );
+      return note(told, 'read', { position });
+    }
+  }
+  if (phase.name === 'pushing' && (failure.code === 'too_large' || failure.code === 'bad_request')) {
+    return afterRefusedBatch(state, phase.outgoing, failure);
+  }
+  if (isProtocol1Only(failure) && state.protocol === 2 && (phase.name === 'pushing' || phase.name === 'pulling')) {
+    return start(withNotice({ ...state, protocol: 1 }, 'The server speaks protocol 1 only.'));
+  }
+  if (failure.isTransient && state.attempts < state.plan.retriesMax && isRepeatable(phase)) {
+    const attempt = state.attempts + 1;
+    const retry = effectOf(state);
+    return {
+      state: { ...state, attempts: attempt, phase: { name: 'waiting', retry, resume: phase } },
+      effect: {
+        type: 'wait',
+        attempt,
+        ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
+      },
+    };
+  }
+  if (phase.name === 'noting' && phase.next === 'finish') return finish(state);
+  return end(state, failure);
+}
+
+const RENEWALS = {
+  forked:
+    'This brain was copied: another one has pushed under the same replica id. It now has an id of its own, and both survive.',
+  replica_behind:
+    'This brain was restored from a backup: the server knows more of it. It now has a new replica id and gets everything.',
+} as const;
+
+/** A batch that was refused as a whole is halved until the one that is at fault stands alone, and that is set aside. */
+function afterRefusedBatch(state: SessionState, outgoing: SyncOutgoing, failure: Failure): Step {
+  const [only, second] = outgoing.changes;
+  if (second !== undefined) return read({ ...state, batchMax: Math.ceil(outgoing.changes.length / 2) });
+  if (only === undefined) return end(state, failure);
+  const { seq = state.scannedSeq, changeId, entry } = only;
+  const tally = structuredClone(state.tally);
+  tally.pushed.sent += 1;
+  tally.pushed.refused += 1;
+  return note({ ...state, tally, scannedSeq: seq }, 'read', {
+    position: { scannedSeq: seq },
+    refusals: [
+      { direction: 'push', changeId, entryId: entry.entryId, seq, code: failure.code, message: failure.message },
+    ],
+  });
+}
+
+function isProtocol1Only({ code }: Failure): boolean {
+  return code === 'unsupported_protocol';
+}
+
+function isRepeatable(phase: Phase): boolean {
+  return ['probing', 'pushing', 'pulling', 'reconciling'].includes(phase.name);
+}
+
+/** What the phase was waiting for, to be done again. */
+function effectOf(state: SessionState): Effect {
+  const { phase } = state;
+  if (phase.name === 'probing') return { type: 'probe' };
+  if (phase.name === 'pushing') return afterRead(state, phase.outgoing).effect;
+  if (phase.name === 'reconciling') return { type: 'reconcile' };
+  return pull(state).effect;
+}
+
+function note(state: SessionState, next: Next, what: Omit<Extract<Effect, { type: 'note' }>, 'type'>): Step {
+  return { state: { ...state, phase: { name: 'noting', next } }, effect: { type: 'note', ...what } };
+}
+
+function withNotice(state: SessionState, notice: string): SessionState {
+  const { notices } = state.tally;
+  return notices.includes(notice) ? state : { ...state, tally: { ...state.tally, notices: [...notices, notice] } };
+}
+
+/** The last thing that is stored is how it went. */
+function end(state: SessionState, failure?: Failure): Step {
+  const tally = failure === undefined ? state.tally : { ...state.tally, failure };
+  return note({ ...state, tally }, 'finish', { failure: failure === undefined ? null : toReport(failure) });
+}
+
+function finish(state: SessionState): Step {
+  return { state: { ...state, phase: { name: 'done' } }, effect: { type: 'finish' } };
+}
+
+function toReport({ code, message, hint }: Failure): SyncFailure {
+  return { code, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+function internal(what: string): Failure {
+  return { code: 'internal', message: `The sync session is at fault: ${what}.`, isTransient: false };
+}
+
+function standingStill(): Failure {
+  return {
+    code: 'unavailable',
+    message: 'The server says that there is more, but its cursor does not move.',
+    hint: 'It may be of another make, or broken; its administrator can tell.',
+    isTransient: false,
+  };
+}
+
+function restless(what: string): Failure {
+  return { code: 'unavailable', message: `The sync did not come to rest: ${what} again and again.`, isTransient: true };
+}

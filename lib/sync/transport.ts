@@ -1,0 +1,248 @@
+/**
+ * One call to a sync server and its answer. Owns the bounds of patience and size, and turns whatever comes back, or does
+ * not, into an answer of JSON or a Failure. A server is believed nothing but JSON of bounded size from its own address:
+ * redirections are refused, since they would carry the key elsewhere.
+ */
+import { ERROR_TABLE, type ErrorCode, type SmErrorJson, toSmError } from '../core/errors.ts';
+import { BATCH_BYTES_MAX } from '../core/limits.ts';
+import { type Coding, encodeBody } from '../protocol/body.ts';
+import type { Failure } from './session-types.ts';
+
+/** From the call to the last byte of its answer. */
+const CALL_DEADLINE_MS = 60_000;
+/** An answer that is longer is none of ours: a page is 4 MiB of content, quoted. */
+const ANSWER_BYTES_MAX = 4 * BATCH_BYTES_MAX;
+const MESSAGE_CHARACTERS_MAX = 500;
+const RETRY_AFTER_MS_MAX = 3_600_000;
+
+export interface Server {
+  /** Address without a path or a trailing slash. */
+  endpoint: string;
+  apiKey: string;
+  /** How bodies are packed: a server of protocol 1 may understand no coding. */
+  coding?: Coding;
+  clientId?: string;
+  userAgent?: string;
+  signal?: AbortSignal;
+  fetch?: typeof fetch;
+  deadlineMs?: number;
+  /** This machine's clock. */
+  nowMs?: () => number;
+}
+
+export interface Answer {
+  body: unknown;
+  /** The server's clock less this machine's, where the answer tells; milliseconds. */
+  clockOffsetMs: number | null;
+}
+
+/** A call that did not give an answer. */
+export class CallFailure extends Error {
+  override readonly name = 'CallFailure';
+  readonly failure: Failure;
+
+  constructor(failure: Failure, cause?: unknown) {
+    super(failure.message, cause === undefined ? undefined : { cause });
+    this.failure = failure;
+  }
+}
+
+/** @throws CallFailure */
+export async function call(server: Server, method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+  const deadline = AbortSignal.timeout(server.deadlineMs ?? CALL_DEADLINE_MS);
+  const signal = server.signal === undefined ? deadline : AbortSignal.any([server.signal, deadline]);
+  const nowMs = server.nowMs ?? Date.now;
+  const sentAt = nowMs();
+  try {
+    const encoded = body === undefined ? undefined : await encodeBody(body, server.coding);
+    const response = await (server.fetch ?? fetch)(`${server.endpoint}${path}`, {
+      method,
+      redirect: 'manual',
+      signal,
+      headers: headersOf(server, encoded?.coding),
+      ...(encoded === undefined ? {} : { body: encoded.bytes }),
+    });
+    const bytes = await readBounded(response);
+    const receivedAt = nowMs();
+    if (!response.ok) throw new CallFailure(failureOf(response, bytes));
+    const value = parse(bytes, response);
+    return { body: value, clockOffsetMs: offsetOf(value, sentAt, receivedAt) };
+  } catch (error) {
+    if (error instanceof CallFailure) throw error;
+    throw new CallFailure(describe(error, server, deadline.aborted), error);
+  }
+}
+
+/** Opens a stream of server-sent events. @returns its bytes. @throws CallFailure */
+export async function streamCall(
+  server: Server,
+  path: string,
+  lastEventId: number,
+): Promise<AsyncIterable<Uint8Array>> {
+  try {
+    const response = await (server.fetch ?? fetch)(`${server.endpoint}${path}`, {
+      redirect: 'manual',
+      ...(server.signal === undefined ? {} : { signal: server.signal }),
+      headers: {
+        ...headersOf(server, undefined),
+        accept: 'text/event-stream',
+        'accept-encoding': 'identity',
+        'last-event-id': String(lastEventId),
+      },
+    });
+    const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+    if (response.ok && isStream && response.body !== null) return response.body;
+    if (!response.ok) throw new CallFailure(failureOf(response, await readBounded(response)));
+    await response.body?.cancel();
+    throw new CallFailure(strange('it has no stream'));
+  } catch (error) {
+    if (error instanceof CallFailure) throw error;
+    throw new CallFailure(describe(error, server, false), error);
+  }
+}
+
+function headersOf({ apiKey, clientId, userAgent }: Server, coding: Coding | undefined): Record<string, string> {
+  return {
+    'content-type': 'application/json',
+    accept: 'application/json',
+    'accept-encoding': 'br, gzip',
+    ...(apiKey === '' ? {} : { authorization: `Bearer ${apiKey}` }),
+    ...(clientId === undefined ? {} : { 'x-client-id': clientId }),
+    ...(userAgent === undefined ? {} : { 'user-agent': userAgent }),
+    ...(coding === undefined ? {} : { 'content-encoding': coding }),
+  };
+}
+
+async function readBounded(response: Response): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > ANSWER_BYTES_MAX) {
+      throw new CallFailure(strange(`its answer has more than ${ANSWER_BYTES_MAX / 1024 / 1024} MiB`));
+    }
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts);
+}
+
+function parse(bytes: Uint8Array, response: Response): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
+  } catch (error) {
+    const type = response.headers.get('content-type') ?? 'no content type';
+    throw new CallFailure(strange(`its answer is no JSON (${type.slice(0, 60)})`), error);
+  }
+}
+
+/** By the middle of the call. Half of the round trip is the error: what is within it is no offset at all. */
+function offsetOf(body: unknown, sentAt: number, receivedAt: number): number | null {
+  const { serverTime } = (typeof body === 'object' && body !== null ? body : {}) as { serverTime?: unknown };
+  if (typeof serverTime !== 'number' || !Number.isSafeInteger(serverTime)) return null;
+  const offsetMs = Math.round(serverTime - (sentAt + receivedAt) / 2);
+  return Math.abs(offsetMs) * 2 <= receivedAt - sentAt ? 0 : offsetMs;
+}
+
+function failureOf(response: Response, bytes: Uint8Array): Failure {
+  const { status } = response;
+  const json = errorIn(bytes);
+  const known = json !== undefined && Object.hasOwn(ERROR_TABLE, json.error);
+  const code: ErrorCode = known ? json.error : codeOf(status);
+  const retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
+  return {
+    code,
+    message: plain(json?.message ?? `The server answered ${status}.`),
+    ...(json?.hint === undefined ? hintOf(code) : { hint: plain(json.hint) }),
+    ...(json?.details === undefined ? {} : { details: json.details }),
+    isTransient: status >= 500 || status === 429 || status === 408 || status === 425,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+}
+
+function errorIn(bytes: Uint8Array): SmErrorJson | undefined {
+  try {
+    const value = JSON.parse(new TextDecoder().decode(bytes)) as Partial<SmErrorJson> | null;
+    if (typeof value?.error !== 'string') return undefined;
+    const { error, message, hint } = value;
+    // Of a sign-up that was refused, the contract has these beside the error.
+    const { workspaceId, projectId } = value as Record<string, unknown>;
+    const details = value.details ?? (workspaceId === undefined ? undefined : { workspaceId, projectId });
+    return {
+      error,
+      message: typeof message === 'string' ? message : `The server answered "${plain(error)}".`,
+      ...(typeof hint === 'string' ? { hint } : {}),
+      ...(typeof details === 'object' && details !== null ? { details } : {}),
+    };
+  } catch {
+    return undefined; // Not our error's shape: the status alone tells.
+  }
+}
+
+function codeOf(status: number): ErrorCode {
+  if (status === 400) return 'bad_request';
+  if (status === 401) return 'unauthorized';
+  if (status === 403) return 'forbidden';
+  if (status === 404 || status === 405) return 'not_found';
+  if (status === 409) return 'conflict';
+  if (status === 413) return 'too_large';
+  if (status === 415) return 'unsupported_media';
+  if (status === 422) return 'unsupported_protocol';
+  if (status === 429) return 'rate_limited';
+  return 'unavailable';
+}
+
+function hintOf(code: ErrorCode): { hint?: string } {
+  if (code === 'unauthorized') return { hint: 'The key is unknown or revoked. Log in again with "sm login".' };
+  if (code === 'not_found') return { hint: 'The address may be another server’s. "sm login --url …" sets it.' };
+  return {};
+}
+
+function retryAfterOf(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - Date.now()) / 1_000;
+  return Number.isFinite(seconds) ? Math.min(RETRY_AFTER_MS_MAX, Math.max(0, seconds * 1_000)) : undefined;
+}
+
+/** A call that never got to an answer. */
+function describe(error: unknown, server: Server, isTooLate: boolean): Failure {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const { code: systemCode } = cause as NodeJS.ErrnoException;
+  const where = server.endpoint;
+  if (isTooLate) {
+    const seconds = (server.deadlineMs ?? CALL_DEADLINE_MS) / 1_000;
+    return offline(`${where} has not answered within ${seconds} s.`);
+  }
+  if (server.signal?.aborted === true) {
+    return { code: 'interrupted', message: 'The sync was interrupted.', isTransient: false };
+  }
+  if (systemCode === 'ENOTFOUND' || systemCode === 'EAI_AGAIN') return offline(`The address of ${where} is not known.`);
+  if (systemCode === 'ECONNREFUSED') return offline(`Nothing answers at ${where}.`);
+  if (typeof systemCode === 'string' && /^(CERT|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(systemCode)) {
+    return { ...offline(`The certificate of ${where} is not trusted (${systemCode}).`), isTransient: false };
+  }
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return offline(`The connection to ${where} failed (${plain(systemCode ?? toSmError(text).message)}).`);
+}
+
+function offline(message: string): Failure {
+  return {
+    code: 'unavailable',
+    message,
+    hint: 'Everything works without it. What is pending is kept, and goes out when it answers.',
+    isTransient: true,
+  };
+}
+
+function strange(what: string): Failure {
+  return {
+    code: 'unavailable',
+    message: `What answers is no sync server: ${what}.`,
+    hint: 'Check the address with "sm brain status"; "sm login --url …" sets it.',
+    isTransient: false,
+  };
+}
+
+/** A server's words end up on a terminal and in a log: one line, bounded, nothing but text. */
+function plain(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Surrogate}]+/gu, ' ').slice(0, MESSAGE_CHARACTERS_MAX);
+}

@@ -1,0 +1,245 @@
+/**
+ * Convergence: whatever brains and clients of both protocols do, and whatever clocks, networks and crashes do to them,
+ * once the sky is clear everybody holds the same, and nothing that was acknowledged is gone. Histories are drawn by
+ * fast-check and shrink; FC_SEED, FC_PATH and FC_RUNS repeat and lengthen.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Entry } from '../../lib/core/entry.ts';
+import { SmError } from '../../lib/core/errors.ts';
+import { type Fate, PROJECT, SyncWorld } from '../support/sync-world.ts';
+
+const REPLICAS = 3;
+const MINUTE_MS = 60_000;
+const HISTORIES = 1_500;
+
+type Step =
+  | { do: 'record'; at: number; title: string }
+  | { do: 'edit'; at: number; entry: number; title: string }
+  | { do: 'supersede'; at: number; entry: number; by: number }
+  | { do: 'retract'; at: number; entry: number }
+  | { do: 'resolve'; at: number; entry: number }
+  | { do: 'sync'; at: number; fates: Fate[]; crashAt: number | undefined; mode: 'both' | 'push' | 'pull' }
+  | { do: 'syncTogether'; at: number; other: number; fates: Fate[] }
+  | { do: 'restart'; at: number }
+  | { do: 'pass'; ms: number }
+  | { do: 'skew'; at: number; ms: number }
+  | { do: 'arrive' }
+  | { do: 'oldWrite'; entry: number; title: string; isRetry: boolean }
+  | { do: 'oldPull' };
+
+const at = fc.nat(REPLICAS - 1);
+const entry = fc.nat(5);
+const title = fc.constantFrom('a', 'b', 'c', 'd');
+const skewMs = fc.constantFrom(0, 0, 0, 400, -400, 4 * MINUTE_MS, 10 * MINUTE_MS, -180 * MINUTE_MS, 300 * MINUTE_MS);
+const fate = fc.oneof(
+  { weight: 5, arbitrary: fc.constant('arrives' as const) },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom<Fate>('lost', 'answer lost', 'twice', 'late', 'status 500', 'status 429', 'cut off'),
+  },
+);
+const fates = fc.array(fate, { minLength: 1, maxLength: 5 });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('record' as const), at, title }) },
+  { weight: 7, arbitrary: fc.record({ do: fc.constant('edit' as const), at, entry, title }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('supersede' as const), at, entry, by: entry }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('retract' as const), at, entry }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('resolve' as const), at, entry }) },
+  {
+    weight: 7,
+    arbitrary: fc.record({
+      do: fc.constant('sync' as const),
+      at,
+      fates,
+      crashAt: fc.option(fc.nat(30), { nil: undefined, freq: 2 }),
+      mode: fc.constantFrom('both' as const, 'both' as const, 'push' as const, 'pull' as const),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('syncTogether' as const), at, other: at, fates }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), at }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(1, 700, 6 * MINUTE_MS) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('skew' as const), at, ms: skewMs }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'arrive' as const }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('oldWrite' as const), entry, title, isRetry: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'oldPull' as const }) },
+);
+const history = fc.record({
+  skewsMs: fc.array(skewMs, { minLength: REPLICAS, maxLength: REPLICAS }),
+  steps: fc.array(step, { minLength: 1, maxLength: 16, size: 'max' }),
+});
+
+let world: SyncWorld;
+beforeAll(async () => {
+  world = await SyncWorld.open(REPLICAS);
+});
+afterAll(() => world.close());
+
+test('[S1][S2][S3][S4][S5][S14] after any history all brains and the server hold the same, and nothing acknowledged is gone', async () => {
+  await fc.assert(
+    fc.asyncProperty(history, async ({ skewsMs, steps }) => {
+      await world.begin(skewsMs, 1);
+      for (const each of steps) await take(each);
+      await heal();
+      await checkEquality();
+      await checkLogs();
+    }),
+    {
+      numRuns: HISTORIES,
+      ...(process.env['FC_RUNS'] === undefined ? {} : { numRuns: Number(process.env['FC_RUNS']) }),
+    },
+  );
+}, 900_000);
+
+async function take(each: Step): Promise<void> {
+  switch (each.do) {
+    case 'sync':
+      return void (await world.sync(each.at, {
+        fates: each.fates,
+        plan: { mode: each.mode },
+        ...(each.crashAt === undefined ? {} : { crashAt: each.crashAt }),
+      }));
+    case 'syncTogether':
+      return void (await Promise.all([
+        world.sync(each.at, { fates: each.fates }),
+        world.sync(each.other, { fates: each.fates }),
+      ]));
+    case 'restart':
+      return world.restart(each.at);
+    case 'pass':
+      return world.passTime(each.ms);
+    case 'skew':
+      world.replica(each.at).skewMs = each.ms;
+      return;
+    case 'arrive':
+      return world.deliverLate();
+    case 'oldWrite':
+      return oldWrite(each);
+    case 'oldPull':
+      return void (await world.oldClients[0]?.pull());
+    case 'record':
+    case 'edit':
+    case 'supersede':
+    case 'retract':
+    case 'resolve':
+      return write(each);
+  }
+}
+
+async function write(
+  each: Extract<Step, { do: 'record' | 'edit' | 'supersede' | 'retract' | 'resolve' }>,
+): Promise<void> {
+  const { session, acknowledged } = world.replica(each.at);
+  const { workspaceId } = world.key;
+  const requestId = world.newRequestId();
+  const known = await world.entriesOf(each.at);
+  const chosen = (number: number): string | undefined => known[number % Math.max(1, known.length)]?.entryId;
+  if (each.do === 'record') {
+    const scope = { workspaceId, projectId: PROJECT };
+    acknowledged.push(
+      ...(await session.run('record', { requestId, scope, agent: 'a', drafts: [{ title: each.title }] })),
+    );
+    return;
+  }
+  const idOrPrefix = chosen(each.entry);
+  if (idOrPrefix === undefined) return;
+  const reference = { workspaceId, idOrPrefix };
+  try {
+    if (each.do === 'edit') {
+      acknowledged.push(await session.run('edit', { requestId, reference, edit: { title: each.title } }));
+    } else if (each.do === 'retract') {
+      acknowledged.push(await session.run('retract', { requestId, reference }));
+    } else if (each.do === 'resolve') {
+      acknowledged.push(await session.run('resolve', { requestId, reference }));
+    } else {
+      const newId = chosen(each.by) ?? '';
+      acknowledged.push((await session.run('supersede', { requestId, workspaceId, oldId: idOrPrefix, newId })).old);
+    }
+  } catch (error) {
+    // Refused by the rules of the words themselves: there is nothing to acknowledge.
+    if (!(error instanceof SmError && error.code === 'conflict')) throw error;
+  }
+}
+
+async function oldWrite({ entry: number, title: text, isRetry }: Extract<Step, { do: 'oldWrite' }>): Promise<void> {
+  const [client] = world.oldClients;
+  if (client === undefined) return;
+  const known = [...client.entries.values()];
+  const nowMs = world.nowMsOf(0);
+  const current = known[number % Math.max(1, known.length)];
+  client.write(
+    current === undefined
+      ? newOldEntry(text, nowMs)
+      : { ...current, title: text, updatedAt: Math.max(nowMs, current.updatedAt + 1) },
+  );
+  await client.push(isRetry);
+  if (isRetry) await client.push();
+}
+
+function newOldEntry(text: string, nowMs: number): Entry {
+  return {
+    entryId: world.newRequestId(),
+    workspaceId: '',
+    projectId: PROJECT,
+    agent: 'old',
+    kind: 'note',
+    title: text,
+    summary: '',
+    conclusion: '',
+    tags: [],
+    refs: [],
+    confidence: 0.5,
+    status: 'active',
+    createdAt: nowMs,
+    updatedAt: nowMs,
+  };
+}
+
+/** The network is well, what was under way arrives, and everybody syncs until there is nothing left to say. */
+async function heal(): Promise<void> {
+  await world.deliverLate();
+  await world.oldClients[0]?.push();
+  for (let round = 0; round < 2; round += 1) {
+    for (let index = 0; index < REPLICAS; index += 1) {
+      const report = await world.sync(index);
+      expect(report).toMatchObject({ success: true, pending: 0 });
+    }
+  }
+  const last = await world.sync(0);
+  expect(last?.pulled.received).toBe(0);
+}
+
+async function checkEquality(): Promise<void> {
+  const digest = await world.digestOfServer();
+  const entries = await world.entriesOf(0);
+  const conflicts = await world.conflictsOf(0);
+  const asOld = entries.map((each) =>
+    each.status === 'retracted' ? { ...each, status: 'superseded' as const } : each,
+  );
+  expect(asOld).toEqual(await world.entriesOfServer());
+  for (let index = 0; index < REPLICAS; index += 1) {
+    expect(await world.digestOf(index)).toEqual(digest);
+    expect(await world.entriesOf(index)).toEqual(entries);
+    expect(await world.conflictsOf(index)).toEqual(conflicts);
+  }
+}
+
+async function checkLogs(): Promise<void> {
+  const current = new Map((await world.entriesOf(0)).map((each) => [each.entryId, each]));
+  for (let index = 0; index < REPLICAS; index += 1) {
+    const log = await world.logOf(index);
+    const logged = new Set(log.map(({ entryId, updatedAt }) => `${entryId} ${updatedAt}`));
+    for (const { entryId, updatedAt } of world.replica(index).acknowledged) {
+      expect(logged).toContain(`${entryId} ${updatedAt}`);
+    }
+    for (const version of log.filter(({ isWithdrawn }) => !isWithdrawn)) {
+      expect(current.get(version.entryId)?.updatedAt).toBeGreaterThanOrEqual(version.updatedAt);
+      const bases = log.filter((each) => each.entryId === version.entryId && each.hash === version.base && each.hash !== version.hash);
+      const seen = bases.filter((each) => !each.isWithdrawn);
+      if (seen.length > 0) expect(Math.min(...seen.map(({ updatedAt }) => updatedAt))).toBeLessThan(version.updatedAt);
+      // Nobody makes an entry active that was retracted when they saw it.
+      if (version.status === 'active') expect(bases.map(({ status }) => status)).not.toContain('retracted');
+    }
+  }
+}

@@ -69,6 +69,17 @@ const modules = {
   format: 'esm',
 } as const satisfies BuildOptions;
 
+/** The sync server, CommonJS like the command that loads it. What is external here is installed, or never asked for. */
+const server = {
+  ...shared,
+  entryPoints: ['lib/server/main.ts'],
+  outfile: path.join(staging, 'server.cjs'),
+  format: 'cjs',
+  external: [...shared.external, 'pg-native'],
+  define: command.define,
+  banner: command.banner,
+} as const satisfies BuildOptions;
+
 async function main(): Promise<void> {
   const startedMs = Date.now();
   const isForced = process.argv.includes('--force');
@@ -76,7 +87,8 @@ async function main(): Promise<void> {
   fs.mkdirSync(staging, { recursive: true });
   try {
     fs.cpSync(path.join(root, 'lib/store/migrations'), path.join(staging, 'migrations'), { recursive: true });
-    const bundles = [build(command), build(modules)];
+    fs.cpSync(path.join(root, 'lib/server/migrations'), path.join(staging, 'server-migrations'), { recursive: true });
+    const bundles = [build(command), build(modules), build(server)];
     // All are awaited even where one fails: none may go on writing into a directory that is being removed.
     const steps = await Promise.allSettled([
       ...bundles,
@@ -94,7 +106,7 @@ async function main(): Promise<void> {
   } finally {
     fs.rmSync(staging, { recursive: true, force: true });
   }
-  for (const name of ['sm.cjs', 'command.cjs', 'host.js', 'worker.js', 'index.js', 'template.tar.gz']) {
+  for (const name of ['sm.cjs', 'command.cjs', 'host.js', 'worker.js', 'index.js', 'server.cjs', 'template.tar.gz']) {
     console.log(`  dist/${name.padEnd(16)} ${Math.ceil(fs.statSync(path.join(dist, name)).size / 1024)} KiB`);
   }
   console.log(`  built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);

@@ -126,7 +126,8 @@ function createOptions(flags: readonly Flag[], parsed: Record<string, unknown>, 
     const key = camelCase(isNegated ? flag.name.slice(3) : flag.name);
     const value = parsed[key];
     if (flag.takesValue) {
-      if (value === undefined) continue;
+      // cac makes the default of `x` true where there is a switch `--no-x`, as with `--host` beside `--no-host`.
+      if (value === undefined || value === true) continue;
       values.set(
         flag.name,
         [value].flat().map((token) => textOf(token, texts)),

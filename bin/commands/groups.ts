@@ -98,6 +98,37 @@ const HOST: CommandGroup = {
   ],
 };
 
+const SERVER: CommandGroup = {
+  name: 'server',
+  summary: 'Keys, invitations and workspaces of a sync server',
+  commands: [
+    {
+      name: 'key',
+      args: '<action> [prefix]',
+      summary: 'Make, list and revoke keys: create, list, revoke',
+      load: () => import('./server/key.ts'),
+    },
+    {
+      name: 'invite',
+      args: '<action> [prefix]',
+      summary: 'Make, list and revoke invitations: create, list, revoke',
+      load: () => import('./server/invite.ts'),
+    },
+    {
+      name: 'workspace',
+      args: '<action>',
+      summary: 'The workspaces that there are: list',
+      load: () => import('./server/workspace.ts'),
+    },
+    {
+      name: 'epoch',
+      args: '<action>',
+      summary: 'Begin a new history after a restored backup: renew',
+      load: () => import('./server/epoch.ts'),
+    },
+  ],
+};
+
 /** Commands without a group. `complete` is what the completion scripts call. */
 const TOP_LEVEL: CommandGroup = {
   name: '',
@@ -117,6 +148,7 @@ const TOP_LEVEL: CommandGroup = {
       summary: 'Print a completion script for bash, zsh or fish',
       load: () => import('./completion.ts'),
     },
+    { name: 'serve', args: '', summary: 'Run the sync server', load: () => import('./serve.ts') },
     { name: 'help', args: '[...command]', summary: 'Explain a command', load: () => import('./help.ts') },
     { name: 'version', args: '', summary: 'Print the version', load: () => import('./version.ts') },
     {
@@ -129,4 +161,4 @@ const TOP_LEVEL: CommandGroup = {
   ],
 };
 
-export const CATALOGUE: readonly CommandGroup[] = [TOP_LEVEL, BRAIN, HOST];
+export const CATALOGUE: readonly CommandGroup[] = [TOP_LEVEL, BRAIN, HOST, SERVER];

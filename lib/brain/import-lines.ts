@@ -65,7 +65,10 @@ function fromExport(value: Record<string, unknown>): ImportLine {
 
 function requireHashes(value: unknown): string[] {
   const hashes: unknown[] = Array.isArray(value) ? value : [];
-  if (Array.isArray(value) && hashes.every((hash) => typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash))) {
+  if (
+    Array.isArray(value) &&
+    hashes.every((hash) => typeof hash === 'string' && /^[0-9a-f]{64}(?:@\d{1,16})?$/.test(hash))
+  ) {
     return hashes as string[];
   }
   throw refusal('replaces: must be a list of hashes of 64 hexadecimal digits.');

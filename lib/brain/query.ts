@@ -51,7 +51,9 @@ export async function history(database: Database, reference: EntryReference): Pr
   const { entry } = await findEntry(database, reference);
   const versions = await readHistory(database, entry.entryId);
   const winner = currentVersion(versions);
-  const replaced = new Set(versions.flatMap(({ base, replaces }) => [base, ...replaces]));
+  const replaced = new Set(
+    versions.flatMap(({ base, replaces }) => [base, ...replaces.map((name) => name.slice(0, 64))]),
+  );
   const withdrawn = new Set(versions.map(({ withdraws }) => withdraws));
   return versions.map((version) => ({
     ...version,

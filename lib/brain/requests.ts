@@ -16,6 +16,7 @@ import {
   TAGS_MAX,
 } from '../core/limits.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
+import { replacedName } from '../protocol/wire.ts';
 import { ENTRY_KINDS } from '../core/vocabulary.ts';
 import type { OperationName, RequestOf } from './contract.ts';
 
@@ -82,7 +83,7 @@ const change = v.object({
   changeId: uuid,
   base: v.nullable(contentHash),
   replicaId: plain(SCOPE_CHARACTERS_MAX),
-  replaces: v.optional(v.pipe(v.array(contentHash, 'must be a list'), v.maxLength(REPLACES_MAX, 'are too many'))),
+  replaces: v.optional(v.pipe(v.array(replacedName, 'must be a list'), v.maxLength(REPLACES_MAX, 'are too many'))),
   withdraws: v.optional(v.nullable(uuid)),
   entry: v.unknown(),
 });

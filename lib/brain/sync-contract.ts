@@ -119,7 +119,7 @@ export interface SyncRestampRequest {
   /** Wire ids with their places in the log; versions that nobody else has seen. */
   changes: { changeId: string; seq: number }[];
   clockOffsetMs: number;
-  /** Also where the clock's offset does not explain the stamp: the present time is taken. */
+  /** Also versions that were imported, which others may have. */
   isForced: boolean;
 }
 

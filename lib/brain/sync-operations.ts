@@ -182,7 +182,8 @@ async function checkPage(
 
 /**
  * Withdraws versions that were refused because their time was ahead, and writes each again on the same base: at the
- * time it really was, past whatever its writer had seen. A version whose time would still be ahead is left as it is.
+ * time it really was, past whatever its writer had seen. A version whose time would still be ahead is left as it is, and so
+ * is one that was imported, unless the withdrawal is forced.
  */
 export async function syncRestamp(
   transaction: Database,
@@ -196,7 +197,7 @@ export async function syncRestamp(
       transaction,
       request.changes.map(({ seq }) => seq),
     )
-  ).filter((change) => change.origin === 'local' && wanted.has(toWire(change).changeId));
+  ).filter((change) => mayBeWithdrawn(change.origin, request.isForced) && wanted.has(toWire(change).changeId));
   const entryIds = [...new Set(changes.map(({ entry }) => entry.entryId))];
   const remaining = await readRemainingVersions(
     transaction,
@@ -208,7 +209,8 @@ export async function syncRestamp(
     const { entryId } = change.entry;
     const seen = remaining.filter((version) => version.entryId === entryId && version.seq < change.seq);
     const seenMs = Math.max(-1, ...seen.map(({ updatedAt }) => updatedAt));
-    const honestMs = request.isForced ? nowMs : Math.floor(change.entry.updatedAt + request.clockOffsetMs);
+    // It was written before now, whatever the clock said then; the offset tells how long before.
+    const honestMs = Math.min(nowMs, Math.floor(change.entry.updatedAt + request.clockOffsetMs));
     const updatedAt = Math.min(TIMESTAMP_MS_MAX, Math.max(0, honestMs, seenMs + 1));
     if (updatedAt >= change.entry.updatedAt || updatedAt > nowMs + CLOCK_AHEAD_MAX_MS) continue;
     remaining.push({ entryId, seq: change.seq, updatedAt });
@@ -229,6 +231,11 @@ export async function syncRestamp(
   const wireIds = changes.filter(({ changeId }) => withdrawn.has(changeId)).map((change) => toWire(change).changeId);
   await removeRefusals(transaction, request.peer, wireIds);
   return { restamped: rewritten.length };
+}
+
+/** What was written here has been seen by nobody else; of what was imported a person must know. Never a server's. */
+function mayBeWithdrawn(origin: string, isForced: boolean): boolean {
+  return origin === 'local' || (isForced && !origin.startsWith('http'));
 }
 
 export async function syncRenew(transaction: Database, replicaId: string): Promise<{ replicaId: string }> {

@@ -16,6 +16,7 @@ import {
   DIGEST_STAMPS_MAX,
   HISTORY_ENTRIES_MAX,
   PULL_CHANGES_MAX,
+  REPLACES_MAX,
 } from './limits.ts';
 
 export const PROTOCOL_VERSIONS = [1, 2] as const;
@@ -28,7 +29,10 @@ export interface Change {
   base: string | null;
   /** The replica that wrote it. */
   replicaId: string;
-  /** Hashes of other versions that this one is known to have replaced: by its writer's will, or by versions in between. */
+  /**
+   * Names of other versions that this one is known to have replaced: by its writer's will (their content hashes, of
+   * versions older than this one), or by versions in between (`<hash>@<milliseconds>`, of versions older than that).
+   */
   replaces?: string[];
   /** Its place in the log of the replica that pushes it; only in a push. */
   seq?: number;
@@ -132,6 +136,11 @@ const wholeNumber = v.pipe(
   v.minValue(0, 'must not be negative'),
 );
 const hash = v.pipe(v.string('must be text'), v.regex(/^(?:[0-9a-f]{64})?$/, 'must be 64 hexadecimal digits'));
+/** A content hash, or `<hash>@<milliseconds>`: versions of that content which are older than that. */
+export const replacedName = v.pipe(
+  v.string('must be text'),
+  v.regex(/^[0-9a-f]{64}(?:@\d{1,16})?$/, 'must be 64 hexadecimal digits, with or without @ and a time'),
+);
 const clientId = plain(CLIENT_ID_CHARACTERS_MAX);
 const scopeId = plain(SCOPE_CHARACTERS_MAX);
 const items = v.pipe(
@@ -257,7 +266,12 @@ export const changeFields = v.object({
     clientId,
     v.check((s) => s !== '', 'must not be empty'),
   ),
-  replaces: v.exactOptional(v.pipe(v.array(hash, 'must be a list'), v.maxLength(256, 'must have at most 256 items'))),
+  replaces: v.exactOptional(
+    v.pipe(
+      v.array(replacedName, 'must be a list'),
+      v.maxLength(REPLACES_MAX, `must have at most ${REPLACES_MAX} items`),
+    ),
+  ),
   seq: v.exactOptional(v.pipe(wholeNumber, v.minValue(1, 'must be at least 1'))),
 });
 

@@ -130,6 +130,11 @@ export function createServerApp(options: ServerOptions): ServerApp {
     return answerJson(request, await history(context, request.get('caller'), parseWire(historyRequest, body)));
   });
 
+  app.get('/v1/brain/workspace', withKey, (request) => {
+    const { workspaceId, projectId, workspaceName } = request.get('caller');
+    return answerJson(request, { workspaceId, projectId, workspaceName });
+  });
+
   app.get('/v1/brain/stream', withKey, async (request) => {
     const lastEventId = request.req.header('last-event-id') ?? '';
     const told = /^\d{1,16}$/.test(lastEventId) ? Number(lastEventId) : 0;
@@ -277,6 +282,7 @@ const KNOWN_PATHS: ReadonlySet<string> = new Set([
   '/v1/brain/digest',
   '/v1/brain/history',
   '/v1/brain/stream',
+  '/v1/brain/workspace',
   '/v1/brain/health',
   '/v1/setup',
   '/v1/setup/reset',

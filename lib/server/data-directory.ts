@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { SmError } from '../core/errors.ts';
 import { type HeldLock, tryTakeLock } from '../host/lock.ts';
 import { ensurePrivateDirectory } from '../host/places.ts';
@@ -37,7 +38,7 @@ export function newServerSchema(): StoreSchema {
 }
 
 export function serverMigrations(): string {
-  const inSources = path.join(import.meta.dirname, 'migrations', '0000_server.sql');
+  const inSources = fileURLToPath(new URL('migrations/0000_server.sql', import.meta.url));
   return fs.existsSync(inSources) ? path.dirname(inSources) : assetPath('server-migrations');
 }
 

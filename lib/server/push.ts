@@ -84,7 +84,8 @@ export async function push2(context: ServerContext, caller: Caller, request: Pus
   const claim = claimOf(request, items);
   const answer = await context.store.push({
     workspaceId: caller.workspaceId,
-    pusherId: request.clientId === '' ? UNNAMED_CLIENT : request.clientId,
+    // Only what is part of a replica's count is left out of its pulls: it can tell what became of that alone.
+    pusherId: claim === undefined ? UNNAMED_CLIENT : request.clientId,
     protocol: 2,
     nowMs,
     changes,
@@ -194,6 +195,10 @@ function replicaError({ verdict, remembered }: Exclude<StorePushAnswer, { verdic
 }
 
 function resultOf(changeId: string, outcome: StoreOutcome): PushResult {
+  if (outcome === 'was_refused') {
+    const message = "It was refused when it came first, as ahead of the server's clock, and is refused again.";
+    return { changeId, outcome: 'refused', code: 'clock_ahead', message };
+  }
   if (outcome !== 'change_id_reused') return { changeId, outcome };
   return {
     changeId,

@@ -34,6 +34,7 @@ export class SqlDirectory {
       out_prefix: string;
       out_workspace_id: string;
       out_project_id: string;
+      out_workspace_name: string;
       out_revoked_at: unknown;
     }>('SELECT * FROM server_key($1, $2)', [hash, nowMs]);
     if (row === undefined) return undefined;
@@ -41,6 +42,7 @@ export class SqlDirectory {
       prefix: row.out_prefix,
       workspaceId: row.out_workspace_id,
       projectId: row.out_project_id,
+      workspaceName: row.out_workspace_name,
       hash: row.out_hash,
       isRevoked: row.out_revoked_at !== null,
     };

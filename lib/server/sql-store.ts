@@ -195,6 +195,7 @@ function changeToRow(change: NewServerChange, position: number): Record<string, 
     replica_id: change.replicaId,
     updated_at: updatedAt,
     claimed_at: change.claimedAt ?? null,
+    seq: change.seq ?? null,
     content: canonicalContent(content),
   };
 }

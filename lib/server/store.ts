@@ -15,6 +15,8 @@ export interface NewServerChange {
   replicaId: string;
   hash: string;
   entry: Entry;
+  /** Its place in the log of the replica that pushes it, where the push tells of that. */
+  seq?: number;
   /** The time that its writer claimed, where it is not `entry.updatedAt`. */
   claimedAt?: number;
   /** Of a protocol 1 entry that may be a retracted one, as such a client was sent it: the hash it would then have. */
@@ -38,7 +40,7 @@ export interface StorePush {
   replica?: ReplicaClaim;
 }
 
-export type StoreOutcome = 'applied' | 'superseded' | 'duplicate' | 'change_id_reused';
+export type StoreOutcome = 'applied' | 'superseded' | 'duplicate' | 'change_id_reused' | 'was_refused';
 
 export type StorePushAnswer =
   | {
@@ -125,6 +127,7 @@ export interface KeyRecord {
   workspaceId: string;
   /** The workspace's own project. */
   projectId: string;
+  workspaceName: string;
   /** Of the whole key, for a comparison in constant time. */
   hash: string;
   isRevoked: boolean;

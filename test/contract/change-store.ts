@@ -308,6 +308,7 @@ export function changeStoreContract(
         prefix: key.prefix,
         workspaceId: key.workspaceId,
         projectId: key.projectId,
+        workspaceName: 'keys',
         hash,
         isRevoked: false,
       });

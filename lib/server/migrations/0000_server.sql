@@ -111,6 +111,17 @@ CREATE FUNCTION stamp_of(updated_at bigint, hash text) RETURNS text LANGUAGE sql
   SELECT (lpad(updated_at::text, 16, '0') || hash) COLLATE "C"
 $$;
 --> statement-breakpoint
+-- Whether a version names another as replaced: as the one it was written on, or in `replaces`, whose items are a content
+-- hash, or `<hash>@<time>`. Only what is older than the version, or than that time, is named: the same content may come
+-- back later under the same hash.
+CREATE FUNCTION names_version(base text, replaces text[], updated_at bigint, other_hash text, other_updated_at bigint)
+RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT coalesce(other_updated_at < updated_at AND (other_hash = base OR other_hash = ANY (replaces)), false)
+    OR (replaces <> '{}' AND EXISTS (
+      SELECT FROM unnest(replaces) AS item
+      WHERE left(item, 65) = other_hash || '@' AND substr(item, 66)::bigint > other_updated_at))
+$$;
+--> statement-breakpoint
 -- One push, whole or not at all. The workspace's row is locked first: cursors are given in the order of commits, and
 -- each later statement sees all that was committed before. Nothing is stored where the verdict is not "stored".
 -- Planned once, often on empty tables, where PostgreSQL thinks that one index is as good as another: hence look-ups as
@@ -126,6 +137,7 @@ DECLARE
   v_before bigint;
   v_last bigint;
   v_seq bigint := 0;
+  v_taken bigint := 0;
   v_chain text := '';
   v_seq_last bigint;
   v_chain_there text;
@@ -145,6 +157,7 @@ BEGIN
     SELECT r.seq, r.chain INTO v_seq, v_chain FROM replicas r
     WHERE r.workspace_id = p_workspace AND r.replica_id = p_pusher;
     IF NOT FOUND THEN v_seq := 0; v_chain := ''; END IF;
+    v_taken := v_seq;
     -- steps: [seq, rolling hash after it] of the changes in this push, ascending.
     v_seq_last := coalesce((p_replica->'steps'->-1->>0)::bigint, (p_replica->>'seq')::bigint);
     IF (p_replica->>'headSeq')::bigint < v_seq THEN v_verdict := 'replica_behind';
@@ -175,11 +188,15 @@ BEGIN
       (SELECT stamp_of(l.updated_at, l.hash) FROM live l
         WHERE l.entry_id = i.entry_id AND l.workspace_id || '' = p_workspace AND l.is_current IS NOT FALSE) COLLATE "C" AS current_stamp
     FROM jsonb_to_recordset(p_changes) AS i(position integer, change_id text, entry_id text, project_id text, base text,
-      replaces text[], hash text, echo_hash text, replica_id text, updated_at bigint, claimed_at bigint, content text)
+      replaces text[], hash text, echo_hash text, replica_id text, updated_at bigint, claimed_at bigint, content text,
+      seq bigint)
     WINDOW same AS (PARTITION BY i.change_id ORDER BY i.position)
   ), fresh AS (
+    -- What was taken before and is not in the log was refused then. It stays refused, however late a copy of the request
+    -- arrives: the replica has withdrawn it by now.
     -- echo_hash: a protocol 1 client was sent this retracted version as superseded, and gives it back.
-    SELECT i.*, i.known_hash IS NULL AND i.nth = 1
+    SELECT i.*, i.known_hash IS NULL AND i.seq <= v_taken AS was_refused,
+      i.known_hash IS NULL AND i.nth = 1 AND (i.seq IS NULL OR i.seq > v_taken)
       AND (i.echo_hash IS NULL OR i.current_stamp IS DISTINCT FROM stamp_of(i.updated_at, i.echo_hash)) AS is_fresh
     FROM incoming i
   ), compared AS (
@@ -189,6 +206,7 @@ BEGIN
     FROM fresh f
   ), judged AS MATERIALIZED (
     SELECT c.*, CASE
+      WHEN c.was_refused THEN 'was_refused'
       WHEN NOT c.is_fresh AND coalesce(c.known_hash, c.first_hash) <> c.hash THEN 'change_id_reused'
       WHEN NOT c.is_fresh OR c.stamp = c.best_before THEN 'duplicate'
       WHEN c.best_before IS NULL OR c.stamp > c.best_before THEN 'applied'
@@ -215,7 +233,7 @@ BEGIN
     FROM changes n CROSS JOIN LATERAL (
       SELECT l.cursor, l.is_current FROM live l
       WHERE l.entry_id = n.entry_id AND l.workspace_id || '' = p_workspace
-        AND (l.updated_at, l.hash) < (n.updated_at, n.hash) AND (l.hash = n.base OR l.hash = ANY (n.replaces)) OFFSET 0
+        AND names_version(n.base, n.replaces, n.updated_at, l.hash, l.updated_at) OFFSET 0
     ) d
     WHERE n.workspace_id = p_workspace AND n.cursor > v_before AND (n.base IS NOT NULL OR n.replaces <> '{}');
     IF v_resolved IS NOT NULL THEN
@@ -250,7 +268,7 @@ BEGIN
     WHERE n.is_current OR n.has_base AND (
       SELECT x.cursor FROM changes x
       WHERE x.entry_id = n.entry_id AND x.workspace_id || '' = p_workspace
-        AND (x.updated_at, x.hash) > (n.updated_at, n.hash) AND (x.base = n.hash OR n.hash = ANY (x.replaces)) LIMIT 1
+        AND names_version(x.base, x.replaces, x.updated_at, n.hash, n.updated_at) LIMIT 1
     ) IS NULL
     ORDER BY n.entry_id, n.updated_at, n.hash, n.is_current DESC, n.cursor
     ON CONFLICT (workspace_id, entry_id, updated_at, hash) DO UPDATE SET has_base = l.has_base OR excluded.has_base;
@@ -303,16 +321,17 @@ BEGIN
     (SELECT count(*) FROM kept) < (SELECT count(*) FROM sized), v.*
   FROM workspaces w LEFT JOIN LATERAL (
     SELECT k.cursor, c.change_id, c.base, c.replaces, CASE WHEN k.is_current AND NOT p_current_only THEN ARRAY(
-      -- What versions that are not sent have replaced: who holds one of those learns that it was not concurrent.
-      SELECT x.hash FROM changes o CROSS JOIN LATERAL unnest(o.replaces || o.base) AS x(hash)
+      -- What versions that are not sent have replaced: who holds one of those learns that it was not concurrent. The
+      -- hash of the version itself may be among them: the same content was there before.
+      SELECT x.hash || '@' || max(x.before) FROM changes o CROSS JOIN LATERAL (
+        SELECT left(item, 64), coalesce(nullif(substr(item, 66), '')::bigint, o.updated_at)
+        FROM unnest(o.replaces || o.base) AS item WHERE item IS NOT NULL
+      ) AS x(hash, before)
       WHERE o.entry_id = k.entry_id AND o.workspace_id || '' = p_workspace AND o.cursor + 0 > p_since
-        AND o.cursor <> k.version_cursor AND x.hash <> k.hash AND x.hash IS DISTINCT FROM c.base
+        AND o.cursor <> k.version_cursor AND x.hash IS DISTINCT FROM c.base
         AND NOT x.hash = ANY (c.replaces)
         AND (SELECT s.cursor FROM live s WHERE s.entry_id = o.entry_id AND s.workspace_id || '' = p_workspace
           AND s.updated_at = o.updated_at AND s.hash = o.hash) IS NULL
-        -- What was named by an older version than itself is not replaced.
-        AND (SELECT s.cursor FROM live s WHERE s.entry_id = o.entry_id AND s.workspace_id || '' = p_workspace
-          AND s.hash = x.hash AND NOT s.is_current LIMIT 1) IS NULL
       GROUP BY x.hash ORDER BY max(o.cursor) DESC LIMIT 256
     ) END, c.replica_id, c.updated_at, c.hash, c.content
     FROM kept k CROSS JOIN changes c WHERE c.workspace_id = p_workspace AND c.cursor = k.version_cursor
@@ -392,13 +411,14 @@ $$;
 --> statement-breakpoint
 -- Who a key is. Its last use is noted once a minute, so that reading stays reading.
 CREATE FUNCTION server_key(p_hash text, p_now_ms bigint)
-RETURNS TABLE (out_hash text, out_prefix text, out_workspace_id text, out_project_id text, out_revoked_at bigint)
+RETURNS TABLE (out_hash text, out_prefix text, out_workspace_id text, out_project_id text,
+  out_workspace_name text, out_revoked_at bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('stackmemory.scope', 'server', true);
   UPDATE api_keys k SET last_used_at = p_now_ms
   WHERE k.hash = p_hash AND k.revoked_at IS NULL AND coalesce(k.last_used_at, 0) < p_now_ms - 60000;
-  RETURN QUERY SELECT k.hash, k.prefix, k.workspace_id, w.project_id, k.revoked_at
+  RETURN QUERY SELECT k.hash, k.prefix, k.workspace_id, w.project_id, w.name, k.revoked_at
   FROM api_keys k JOIN workspaces w ON w.workspace_id = k.workspace_id WHERE k.hash = p_hash;
 END
 $$;

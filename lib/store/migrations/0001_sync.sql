@@ -62,9 +62,19 @@ CROSS JOIN LATERAL jsonb_to_record(w.content::jsonb) AS c(agent text, kind text,
   conclusion text, tags text[], refs text[], confidence double precision, status text, "supersededBy" text,
   "createdAt" bigint);
 --> statement-breakpoint
+-- Whether a version names another as replaced: as the one it was written on, or in `replaces`, whose items are a content
+-- hash, or `<hash>@<time>`. Only what is older than the version, or than that time, is named: the same content may come
+-- back later under the same hash.
+CREATE FUNCTION brain_names_version(base text, replaces text[], updated_at bigint, other_hash text, other_updated_at bigint)
+RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT coalesce(other_updated_at < updated_at AND (other_hash = base OR other_hash = ANY (replaces)), false)
+    OR (replaces <> '{}' AND EXISTS (
+      SELECT FROM unnest(replaces) AS item
+      WHERE left(item, 65) = other_hash || '@' AND substr(item, 66)::bigint > other_updated_at))
+$$;
+--> statement-breakpoint
 -- The versions that lost to one which was not written on top of them, and that nobody has resolved. A version without a
--- base is a first one, or its ancestry is unknown: neither is a conflict. A version replaces only older ones, since the
--- same content may come back later under the same hash.
+-- base is a first one, or its ancestry is unknown: neither is a conflict.
 CREATE VIEW brain_conflicts AS
 SELECT c.seq, c.entry_id, c.workspace_id, c.project_id
 FROM brain_changes c JOIN brain_entries e ON e.entry_id = c.entry_id
@@ -72,8 +82,7 @@ WHERE c.base IS NOT NULL AND (c.updated_at, c.hash) < (e.updated_at, e.hash) AND
   AND NOT EXISTS (SELECT FROM brain_changes r WHERE r.withdraws = c.change_id)
   AND NOT EXISTS (
     SELECT FROM brain_changes x
-    WHERE x.entry_id = c.entry_id AND (x.updated_at, x.hash) > (c.updated_at, c.hash)
-      AND (x.base = c.hash OR c.hash = ANY (x.replaces))
+    WHERE x.entry_id = c.entry_id AND brain_names_version(x.base, x.replaces, x.updated_at, c.hash, c.updated_at)
       AND NOT EXISTS (SELECT FROM brain_changes r WHERE r.withdraws = x.change_id));
 --> statement-breakpoint
 -- All that a sync begins with, in one statement whose plan is kept: positions, and what is to be pushed.

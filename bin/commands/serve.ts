@@ -1,0 +1,58 @@
+/** `sm serve`: runs the sync server in the foreground until it is interrupted. Its log goes to stderr, as JSON lines. */
+import { quoteShort, usageError } from '../arguments.ts';
+import type { CommandModule, Options } from '../command.ts';
+import { writeJson } from '../print/json.ts';
+import { STORE_OPTIONS, storeOf } from '../server-options.ts';
+
+const PORT_DEFAULT = 7788;
+const HOST_DEFAULT = '127.0.0.1';
+const SIGNUPS = ['invitation', 'open'] as const;
+const LOG_LEVELS = ['error', 'warn', 'info', 'silent'] as const;
+
+export const command: CommandModule = {
+  options: [
+    { flags: '--port <number>', summary: `Port to listen on (default ${PORT_DEFAULT}; 0 for any that is free)` },
+    { flags: '--host <address>', summary: `Address to listen on (default ${HOST_DEFAULT}; 0.0.0.0 for all)` },
+    ...STORE_OPTIONS,
+    { flags: '--signup <who>', summary: 'Who may sign up: invitation (default) or open', values: SIGNUPS },
+    { flags: '--trust-proxy', summary: 'Believe X-Forwarded-For; only behind a proxy that sets it' },
+    { flags: '--log-level <level>', summary: 'error, warn, info (default) or silent', values: LOG_LEVELS },
+  ],
+  notes:
+    'Make a key with "sm server key create --new-workspace <name>", or an invitation with "sm server invite create". ' +
+    'SIGTERM and SIGINT end it after the requests under way; a second one ends it at once. See docs/SERVER.md.',
+  examples: ['sm serve', 'sm serve --host 0.0.0.0 --port 8080 --data /var/lib/stackmemory', 'sm serve --signup open'],
+  async run(context, _args, options) {
+    const settings = {
+      ...storeOf(context, options),
+      port: portOf(options),
+      host: options.text('host') ?? HOST_DEFAULT,
+      signup: wordOf(options, 'signup', SIGNUPS) ?? 'invitation',
+      trustProxy: options.isSet('trust-proxy'),
+      logLevel: wordOf(options, 'log-level', LOG_LEVELS) ?? 'info',
+    };
+    const adminToken = context.env['SM_ADMIN_TOKEN'] || undefined;
+    const { loadServer } = await import('../../lib/server/load.ts');
+    return loadServer().serve({ ...settings, ...(adminToken === undefined ? {} : { adminToken }) }, async (place) => {
+      if (options.isSet('json')) await writeJson(context, place);
+      else await context.stdout.write(`listening on ${place.url}\n`);
+    });
+  },
+};
+
+function portOf(options: Options): number {
+  const text = options.text('port');
+  if (text === undefined) return PORT_DEFAULT;
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw usageError(`--port must be a number from 0 to 65535, but is ${quoteShort(text)}.`, 'For example: --port 7788');
+}
+
+function wordOf<Word extends string>(options: Options, name: string, words: readonly Word[]): Word | undefined {
+  const text = options.text(name);
+  const word = words.find((known) => known === text);
+  if (text === undefined || word !== undefined) return word;
+  throw usageError(
+    `--${name} must be one of ${words.join(', ')}, but is ${quoteShort(text)}.`,
+    `For example: --${name} ${words[0]}`,
+  );
+}

@@ -1,0 +1,124 @@
+/** Several servers over one PostgreSQL, as processes: they wake each other, and one that is killed costs nothing. */
+import { createParser } from 'eventsource-parser';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openPostgresServerStore } from '../../lib/server/postgres-store.ts';
+import type { ChangeStore } from '../../lib/server/store.ts';
+import { flatChange } from '../support/server-changes.ts';
+import { createTestKey, type TestKey } from '../support/server-keys.ts';
+import { startPostgres, type TestPostgres } from '../support/server-postgres.ts';
+import { type ServerProcess, startInstance } from '../support/server-process.ts';
+
+let postgres: TestPostgres;
+let databaseUrl: string;
+let store: ChangeStore;
+let instances: ServerProcess[];
+let key: TestKey;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  databaseUrl = await postgres.createDatabase();
+  store = await openPostgresServerStore({ databaseUrl });
+  key = await createTestKey(store, 'shared');
+  instances = await Promise.all([startInstance(databaseUrl), startInstance(databaseUrl)]);
+});
+
+afterAll(async () => {
+  await Promise.all(instances.map((instance) => instance.end('SIGKILL')));
+  await store.close();
+  await postgres.stop();
+});
+
+function headers(): Record<string, string> {
+  return { Authorization: `Bearer ${key.apiKey}`, 'Content-Type': 'application/json' };
+}
+
+async function push(instance: ServerProcess, numbers: number[]): Promise<{ serverCursor: number; accepted: number }> {
+  const changes = numbers.map((number) =>
+    flatChange({ number, title: 'shared', updatedAt: 5, workspaceId: key.workspaceId }),
+  );
+  const response = await fetch(`${instance.url}/v1/brain/push`, {
+    method: 'POST',
+    headers: headers(),
+    body: JSON.stringify({ protocolVersion: 2, clientId: 'r', changes }),
+  });
+  expect(response.status).toBe(200);
+  return (await response.json()) as { serverCursor: number; accepted: number };
+}
+
+test('[V10] [V11] a push to one instance is told by the stream of another', async () => {
+  const [first, second] = instances as [ServerProcess, ServerProcess];
+  const ending = new AbortController();
+  const response = await fetch(`${second.url}/v1/brain/stream`, { headers: headers(), signal: ending.signal });
+  const told: string[] = [];
+  let wake = (): void => undefined;
+  const parser = createParser({
+    onEvent: ({ id, event }) => {
+      if (event === 'cursor') told.push(id ?? '');
+      wake();
+    },
+  });
+  const reading = (async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) parser.feed(decoder.decode(chunk, { stream: true }));
+  })().catch(() => undefined); // Ended by the test below.
+  const { serverCursor } = await push(first, [1]);
+  while (!told.includes(String(serverCursor))) await new Promise<void>((resolve) => (wake = resolve));
+  ending.abort();
+  await reading;
+  expect(told.at(-1)).toBe(String(serverCursor));
+});
+
+test('[V11] [V2] an instance killed in the middle of a push loses nothing and doubles nothing', async () => {
+  const [doomed, other] = instances as [ServerProcess, ServerProcess];
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  // The workspace's row is held, so that the push is in its transaction when its server is killed.
+  await client.query('BEGIN');
+  await client.query('SELECT 1 FROM workspaces WHERE workspace_id = $1 FOR UPDATE', [key.workspaceId]);
+  const numbers = Array.from({ length: 300 }, (_, index) => 1_000 + index);
+  const cut = push(doomed, numbers).then(
+    () => 'answered',
+    () => 'cut',
+  );
+  for (let waiting = 0; waiting === 0;) {
+    const { rows } = await client.query<{ count: string }>(
+      `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%server_push%'`,
+    );
+    waiting = Number(rows[0]?.count ?? 0);
+  }
+  await doomed.end('SIGKILL');
+  expect(await cut).toBe('cut');
+  await client.query('COMMIT');
+  await client.end();
+  expect((await push(other, numbers)).accepted).toBe(numbers.length);
+  const query = { workspaceId: key.workspaceId, entryIds: null, since: 0, until: Number.MAX_SAFE_INTEGER };
+  const { items } = await store.history({ ...query, limit: 1_000, bytesMax: 4e6 });
+  const ids = items.map(({ changeId }) => changeId);
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(ids).toHaveLength(numbers.length + 1);
+});
+
+test('[V12] an instance that is asked to end finishes the request under way, ends its streams, and ends', async () => {
+  const ending = await startInstance(databaseUrl);
+  const stream = await fetch(`${ending.url}/v1/brain/stream`, { headers: headers() });
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query('BEGIN');
+  await client.query('SELECT 1 FROM workspaces WHERE workspace_id = $1 FOR UPDATE', [key.workspaceId]);
+  const pushing = push(ending, [5_000]);
+  for (let waiting = 0; waiting === 0;) {
+    const { rows } = await client.query<{ count: string }>(
+      `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%server_push%'`,
+    );
+    waiting = Number(rows[0]?.count ?? 0);
+  }
+  const ended = ending.end('SIGTERM');
+  // Its streams end first; the push is still waiting then.
+  for await (const _ of stream.body ?? []);
+  await expect(fetch(`${ending.url}/v1/brain/health`)).rejects.toThrow();
+  await client.query('COMMIT');
+  await client.end();
+  expect(await pushing).toMatchObject({ accepted: 1 });
+  expect(await ended).toBe(0);
+});

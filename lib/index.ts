@@ -7,6 +7,8 @@ import { brainPaths } from './scope/paths.ts';
 
 export type * from './brain/contract.ts';
 export type { Entry, EntryDraft, EntryEdit, EntryKind, EntryStatus } from './core/entry.ts';
+export { type SyncOptions, syncOnce } from './sync/sync-once.ts';
+export type { SyncProgress, SyncReport } from './sync/report.ts';
 export { SmError, type ErrorCode, type SmErrorJson } from './core/errors.ts';
 export { version };
 

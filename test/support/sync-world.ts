@@ -38,6 +38,9 @@ export class SyncWorld {
   readonly #server: TestServer;
   readonly replicas: Replica[] = [];
   oldClients: OldClient[] = [];
+  /** Sabotage: how far the cursor of each pull's answer is ahead of the truth. */
+  answerDrift = 0;
+  readonly #sound = new Map<string, string>();
   key: TestKey;
   #ids = 0;
   #trueMs = START_MS;
@@ -59,6 +62,30 @@ export class SyncWorld {
   async close(): Promise<void> {
     await this.#server.close();
     for (const store of this.#stores) await store.close();
+  }
+
+  /** Changes the text of a function in all brains' databases. */
+  async sabotage(name: string, changes: [from: string, to: string][]): Promise<void> {
+    for (const { client } of this.#stores) {
+      const { rows } = await client.query<{ definition: string }>(
+        'SELECT pg_get_functiondef($1::regproc) AS definition',
+        [name],
+      );
+      const definition = rows[0]?.definition ?? '';
+      this.#sound.set(name, definition);
+      const broken = changes.reduce((text, [from, to]) => text.replace(from, to), definition);
+      if (broken === definition) throw new Error(`${name} has no such text`);
+      await client.exec(broken);
+    }
+  }
+
+  /** Undoes all sabotage. */
+  async mend(): Promise<void> {
+    this.answerDrift = 0;
+    for (const definition of this.#sound.values()) {
+      for (const { client } of this.#stores) await client.exec(definition);
+    }
+    this.#sound.clear();
   }
 
   /** A new workspace, with new sessions and clocks. */
@@ -194,7 +221,7 @@ export class SyncWorld {
       );
     switch (fate) {
       case 'arrives':
-        return deliver();
+        return this.#drift(url, await deliver());
       case 'lost':
         throw new TypeError('fetch failed');
       case 'answer lost':
@@ -220,6 +247,12 @@ export class SyncWorld {
         });
       }
     }
+  }
+
+  async #drift(url: string, response: Response): Promise<Response> {
+    if (this.answerDrift === 0 || !url.endsWith('/pull') || !response.ok) return response;
+    const answer = (await response.json()) as { serverCursor: number };
+    return Response.json({ ...answer, serverCursor: answer.serverCursor + this.answerDrift });
   }
 
   #plainFetch(): (path: string, body: unknown) => Promise<{ status: number; body: unknown }> {

@@ -4,9 +4,9 @@
  */
 import { parse, parseEntry } from '../core/entry.ts';
 import { SmError, toSmError } from '../core/errors.ts';
-import { type EntryColumns, fromColumns } from './columns.ts';
+import { fromColumns } from './columns.ts';
 import { hashContent } from './hash.ts';
-import { type Change, changeFields } from './wire.ts';
+import { type Change, changeFields, type EntryColumns } from './wire.ts';
 
 /** A change that has passed every check, with its content's hash. */
 export type CheckedChange = Change & { hash: string };

@@ -5,7 +5,7 @@
 import { SmError } from '../core/errors.ts';
 import { BATCH_CHANGES_MAX } from '../core/limits.ts';
 import { wireChangeId } from './identity.ts';
-import type { FlatChange } from './wire.ts';
+import type { EntryColumns, FlatChange } from './wire.ts';
 
 const PLAIN_KEYS = [
   'workspaceId',
@@ -22,13 +22,6 @@ const PLAIN_KEYS = [
   'replicaId',
 ] as const;
 const OPTIONAL_KEYS = ['supersededBy', 'base', 'replaces'] as const;
-
-/**
- * One array per field, all of one length. `entryId` is without its hyphens; `createdAt` is each time less the one
- * before; `updatedAt` is less its own `createdAt`; `seq` is less the one before. In `changeId` null stands for the id
- * that `wireChangeId` gives. A field that all have alike is an array of that one value.
- */
-export type EntryColumns = Record<string, unknown[]> & { count: [number] };
 
 /** @param hashOf the content hash of a change, by position */
 export function toColumns(changes: FlatChange[], hashOf: (position: number) => string): EntryColumns {

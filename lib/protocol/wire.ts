@@ -7,7 +7,6 @@ import * as v from 'valibot';
 import { parse } from '../core/entry.ts';
 import type { Entry } from '../core/entry.ts';
 import { BATCH_CHANGES_MAX, SCOPE_CHARACTERS_MAX } from '../core/limits.ts';
-import type { EntryColumns } from './columns.ts';
 import type { IdRange, RangeDigest } from './digest.ts';
 import {
   CLIENT_ID_CHARACTERS_MAX,
@@ -41,6 +40,13 @@ export interface Change {
 
 /** On the wire a change is flat: the fields of the entry beside those of the change. */
 export type FlatChange = Entry & Omit<Change, 'entry'>;
+
+/**
+ * One array per field, all of one length. `entryId` is without its hyphens; `createdAt` is each time less the one
+ * before; `updatedAt` is less its own `createdAt`; `seq` is less the one before. In `changeId` null stands for the id
+ * that `wireChangeId` gives. A field that all have alike is an array of that one value.
+ */
+export type EntryColumns = Record<string, unknown[]> & { count: [number] };
 
 export type PushOutcome = 'applied' | 'superseded' | 'duplicate' | 'refused';
 

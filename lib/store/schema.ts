@@ -2,7 +2,7 @@
  * The tables, as drizzle sees them. Owns names and types; the SQL that makes them is in migrations/ (a test holds the
  * two against each other). Text that is compared or sorted by code is collated "C", so that every machine agrees.
  */
-import { bigint, customType, doublePrecision, integer, pgTable, text } from 'drizzle-orm/pg-core';
+import { bigint, customType, doublePrecision, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
 const milliseconds = (name: string) => bigint(name, { mode: 'number' });
@@ -36,45 +36,57 @@ export const brainChanges = pgTable('brain_changes', {
 });
 
 /** How far this brain and a server have come with each other, per address and workspace. */
-export const brainSyncMeta = pgTable('brain_sync_meta', {
-  endpoint: text('endpoint').notNull(),
-  workspaceId: text('workspace_id').notNull(),
-  epoch: text('epoch'),
-  protocol: integer('protocol'),
-  /** The last of this brain's changes that the server took, by its seq, and the rolling hash through it. */
-  pushedSeq: bigint('pushed_seq', { mode: 'number' }).notNull(),
-  chain: text('chain').notNull(),
-  /** How far the log has been looked through for changes to push; at least `pushedSeq`. */
-  scannedSeq: bigint('scanned_seq', { mode: 'number' }).notNull(),
-  /** The server's clock less this machine's. */
-  clockOffsetMs: milliseconds('clock_offset_ms'),
-  lastPushAt: milliseconds('last_push_at'),
-  lastPullAt: milliseconds('last_pull_at'),
-  /** JSON `{ code, message, at }` of the last sync that failed; null after one that did not. */
-  lastError: text('last_error'),
-});
+export const brainSyncMeta = pgTable(
+  'brain_sync_meta',
+  {
+    endpoint: text('endpoint').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    epoch: text('epoch'),
+    protocol: integer('protocol'),
+    /** The last of this brain's changes that the server took, by its seq, and the rolling hash through it. */
+    pushedSeq: bigint('pushed_seq', { mode: 'number' }).notNull(),
+    chain: text('chain').notNull(),
+    /** How far the log has been looked through for changes to push; at least `pushedSeq`. */
+    scannedSeq: bigint('scanned_seq', { mode: 'number' }).notNull(),
+    /** The server's clock less this machine's. */
+    clockOffsetMs: milliseconds('clock_offset_ms'),
+    lastPushAt: milliseconds('last_push_at'),
+    lastPullAt: milliseconds('last_pull_at'),
+    /** JSON `{ code, message, at }` of the last sync that failed; null after one that did not. */
+    lastError: text('last_error'),
+  },
+  (table) => [primaryKey({ columns: [table.endpoint, table.workspaceId] })],
+);
 
 /** Where the next pull begins. `projectId` is '' with protocol 2. */
-export const brainSyncCursors = pgTable('brain_sync_cursors', {
-  endpoint: text('endpoint').notNull(),
-  workspaceId: text('workspace_id').notNull(),
-  projectId: text('project_id').notNull(),
-  cursor: bigint('cursor', { mode: 'number' }).notNull(),
-});
+export const brainSyncCursors = pgTable(
+  'brain_sync_cursors',
+  {
+    endpoint: text('endpoint').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    projectId: text('project_id').notNull(),
+    cursor: bigint('cursor', { mode: 'number' }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.endpoint, table.workspaceId, table.projectId] })],
+);
 
 /** Changes that could not be pushed or taken. */
-export const brainSyncRefusals = pgTable('brain_sync_refusals', {
-  endpoint: text('endpoint').notNull(),
-  workspaceId: text('workspace_id').notNull(),
-  direction: text('direction', { enum: ['push', 'pull'] }).notNull(),
-  changeId: text('change_id').notNull(),
-  entryId: text('entry_id'),
-  /** Place in the log of a change that was pushed. */
-  seq: bigint('seq', { mode: 'number' }),
-  code: text('code').notNull(),
-  message: text('message').notNull(),
-  refusedAt: milliseconds('refused_at').notNull(),
-});
+export const brainSyncRefusals = pgTable(
+  'brain_sync_refusals',
+  {
+    endpoint: text('endpoint').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    direction: text('direction', { enum: ['push', 'pull'] }).notNull(),
+    changeId: text('change_id').notNull(),
+    entryId: text('entry_id'),
+    /** Place in the log of a change that was pushed. */
+    seq: bigint('seq', { mode: 'number' }),
+    code: text('code').notNull(),
+    message: text('message').notNull(),
+    refusedAt: milliseconds('refused_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.endpoint, table.workspaceId, table.direction, table.changeId] })],
+);
 
 /** The current version of every entry: what the log says, made quick to read. */
 export const brainEntries = pgTable('brain_entries', {

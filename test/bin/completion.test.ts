@@ -18,7 +18,18 @@ async function complete(...words: string[]): Promise<string[]> {
 
 describe('completion', () => {
   it('[X23] completes groups, commands, flags and values', async () => {
-    expect(await complete('')).toEqual(['login', 'logout', 'doctor', 'completion', 'help', 'version', 'brain', 'host']);
+    expect(await complete('')).toEqual([
+      'login',
+      'logout',
+      'doctor',
+      'completion',
+      'serve',
+      'help',
+      'version',
+      'brain',
+      'host',
+      'server',
+    ]);
     expect(await complete('br')).toEqual(['brain']);
     expect(await complete('brain', 'rec')).toEqual(['record', 'recall']);
     expect(await complete('brain', 'record', '--con')).toEqual(['--conclusion', '--confidence']);

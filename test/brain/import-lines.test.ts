@@ -125,7 +125,7 @@ describe('export lines', () => {
     expect(() => parse({ ...line, entry: { ...line.entry, title: 'forged' } })).toThrow('hash');
     expect(() => parse({ ...line, changeId: 'x' })).toThrow('changeId');
     expect(() => parse({ ...line, base: 'x' })).toThrow('base');
-    expect(() => parse({ ...line, stackmemory: 2 })).toThrow('not known to this version');
+    expect(() => parse({ ...line, stackmemory: 3 })).toThrow('not known to this version');
     expect(() => parse({ ...line, entry: undefined })).toThrow(SmError);
   });
 });

@@ -46,6 +46,28 @@ async function push(instance: ServerProcess, numbers: number[]): Promise<{ serve
   return (await response.json()) as { serverCursor: number; accepted: number };
 }
 
+/** Holds the workspace's row, so that whatever is pushed waits in its transaction until `release`. */
+async function holdWorkspace(): Promise<{ untilPushWaits: () => Promise<void>; release: () => Promise<void> }> {
+  const [holder, looker] = [1, 2].map(() => new pg.Client({ connectionString: databaseUrl })) as [pg.Client, pg.Client];
+  await Promise.all([holder.connect(), looker.connect()]);
+  await holder.query('BEGIN');
+  await holder.query('SELECT 1 FROM workspaces WHERE workspace_id = $1 FOR UPDATE', [key.workspaceId]);
+  return {
+    untilPushWaits: async () => {
+      for (let waiting = 0; waiting === 0;) {
+        const { rows } = await looker.query<{ count: string }>(
+          `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%server_push%'`,
+        );
+        waiting = Number(rows[0]?.count ?? 0);
+      }
+    },
+    release: async () => {
+      await holder.query('COMMIT');
+      await Promise.all([holder.end(), looker.end()]);
+    },
+  };
+}
+
 test('[V10] [V11] a push to one instance is told by the stream of another', async () => {
   const [first, second] = instances as [ServerProcess, ServerProcess];
   const ending = new AbortController();
@@ -71,26 +93,16 @@ test('[V10] [V11] a push to one instance is told by the stream of another', asyn
 
 test('[V11] [V2] an instance killed in the middle of a push loses nothing and doubles nothing', async () => {
   const [doomed, other] = instances as [ServerProcess, ServerProcess];
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  // The workspace's row is held, so that the push is in its transaction when its server is killed.
-  await client.query('BEGIN');
-  await client.query('SELECT 1 FROM workspaces WHERE workspace_id = $1 FOR UPDATE', [key.workspaceId]);
+  const held = await holdWorkspace();
   const numbers = Array.from({ length: 300 }, (_, index) => 1_000 + index);
   const cut = push(doomed, numbers).then(
     () => 'answered',
     () => 'cut',
   );
-  for (let waiting = 0; waiting === 0;) {
-    const { rows } = await client.query<{ count: string }>(
-      `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%server_push%'`,
-    );
-    waiting = Number(rows[0]?.count ?? 0);
-  }
+  await held.untilPushWaits();
   await doomed.end('SIGKILL');
   expect(await cut).toBe('cut');
-  await client.query('COMMIT');
-  await client.end();
+  await held.release();
   expect((await push(other, numbers)).accepted).toBe(numbers.length);
   const query = { workspaceId: key.workspaceId, entryIds: null, since: 0, until: Number.MAX_SAFE_INTEGER };
   const { items } = await store.history({ ...query, limit: 1_000, bytesMax: 4e6 });
@@ -102,23 +114,14 @@ test('[V11] [V2] an instance killed in the middle of a push loses nothing and do
 test('[V12] an instance that is asked to end finishes the request under way, ends its streams, and ends', async () => {
   const ending = await startInstance(databaseUrl);
   const stream = await fetch(`${ending.url}/v1/brain/stream`, { headers: headers() });
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  await client.query('BEGIN');
-  await client.query('SELECT 1 FROM workspaces WHERE workspace_id = $1 FOR UPDATE', [key.workspaceId]);
+  const held = await holdWorkspace();
   const pushing = push(ending, [5_000]);
-  for (let waiting = 0; waiting === 0;) {
-    const { rows } = await client.query<{ count: string }>(
-      `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%server_push%'`,
-    );
-    waiting = Number(rows[0]?.count ?? 0);
-  }
+  await held.untilPushWaits();
   const ended = ending.end('SIGTERM');
   // Its streams end first; the push is still waiting then.
   for await (const _ of stream.body ?? []);
   await expect(fetch(`${ending.url}/v1/brain/health`)).rejects.toThrow();
-  await client.query('COMMIT');
-  await client.end();
+  await held.release();
   expect(await pushing).toMatchObject({ accepted: 1 });
   expect(await ended).toBe(0);
 });

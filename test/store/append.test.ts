@@ -171,13 +171,14 @@ class ModelLog {
 
   append(batch: NewChange[]): Map<string, MergeOutcome> {
     const outcomes = new Map<string, MergeOutcome>();
+    const before = [...this.log];
     for (const change of batch) {
       if (this.log.some(({ changeId }) => changeId === change.changeId)) {
         if (!outcomes.has(change.changeId)) outcomes.set(change.changeId, 'duplicate');
         continue;
       }
       const hash = hashContent(change.entry);
-      const isKnown = this.log.some((known) => isSameVersion(known, change, hash));
+      const isKnown = before.some((known) => isSameVersion(known, change, hash));
       if (change.origin.startsWith('http') && isKnown) {
         if (!outcomes.has(change.changeId)) outcomes.set(change.changeId, 'duplicate');
         continue;

@@ -73,12 +73,13 @@ test('[L8] a new brain needs no migration: the template has them', async () => {
 test('[L8] the schema in code is the schema in the database', async () => {
   const { store, dispose } = await openTestStore();
   for (const table of TABLES) {
-    const { name, columns } = getTableConfig(table);
+    const { name, columns, primaryKeys } = getTableConfig(table);
+    const keys = primaryKeys.flatMap((key) => key.columns.map((column) => column.name));
     const expected = columns.map((column) => ({
       column: column.name,
       type: column.getSQLType(),
       nullable: column.notNull ? 'NO' : 'YES',
-      key: column.primary,
+      key: column.primary || keys.includes(column.name),
     }));
     const { rows } = await store.client.query(
       `SELECT a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type,

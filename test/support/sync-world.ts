@@ -191,7 +191,7 @@ export class SyncWorld {
         fetch: (input, init) => {
           const fate = fates[Math.min(calls, fates.length - 1)] ?? 'arrives';
           calls += 1;
-          return step(() => this.#send(String(input), init ?? {}, fate));
+          return step(() => this.#send(new Request(input).url, init ?? {}, fate));
         },
         ...options.plan,
       });
@@ -240,7 +240,7 @@ export class SyncWorld {
           status: 429,
           headers: { 'retry-after': '1' },
         });
-      case 'cut off': {
+      default: {
         const text = await (await deliver()).text();
         return new Response(text.slice(0, Math.floor(text.length / 2)), {
           headers: { 'content-type': 'application/json' },

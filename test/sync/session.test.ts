@@ -122,8 +122,7 @@ function answerTo(effect: Effect): fc.Arbitrary<Event> {
       return fc.constant({ type: 'renewed' });
     case 'note':
       return fc.constant({ type: 'noted', pending: 0 });
-    case 'wait':
-    case 'finish':
+    default:
       return fc.constant({ type: 'waited' });
   }
 }

@@ -6,7 +6,7 @@ import { administer, refuseAction, show } from './administration.ts';
 export const command: CommandModule = {
   options: STORE_OPTIONS,
   notes: 'Brains that meet another epoch compare all that they hold with the server. Nothing is removed.',
-  examples: ['sm server epoch renew'],
+  examples: ['sm server epoch renew', 'sm server epoch renew --data /var/lib/stackmemory'],
   async run(context, [action = ''], options) {
     if (action !== 'renew') refuseAction(action, ['renew'], 'sm server epoch');
     const answer = await administer<{ epoch: string }>(context, options, 'epoch/renew');

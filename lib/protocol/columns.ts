@@ -83,17 +83,26 @@ export function fromColumns(
   let createdAt = 0;
   let seq = 0;
   for (const row of rows) {
-    createdAt += Number(row['createdAt']);
+    createdAt += numberOf(row['createdAt']);
     row['createdAt'] = createdAt;
-    row['updatedAt'] = createdAt + Number(row['updatedAt']);
-    if (columns['seq'] !== undefined) row['seq'] = seq += Number(row['seq']);
+    row['updatedAt'] = createdAt + numberOf(row['updatedAt']);
+    if (columns['seq'] !== undefined) row['seq'] = seq += numberOf(row['seq']);
     row['entryId'] = hyphenated(row['entryId']);
     if (row['changeId'] === null) {
-      const { replicaId, entryId, updatedAt } = row as { replicaId: string; entryId: string; updatedAt: number };
-      row['changeId'] = wireChangeId({ replicaId, entryId, updatedAt, hash: hashOf(row) });
+      const { replicaId, entryId } = row;
+      const updatedAt = numberOf(row['updatedAt']);
+      // Who has no name to be derived from is refused for that, by what checks the rows.
+      if (typeof replicaId === 'string' && typeof entryId === 'string') {
+        row['changeId'] = wireChangeId({ replicaId, entryId, updatedAt, hash: hashOf(row) });
+      }
     }
   }
   return rows;
+}
+
+/** Anything else than a number is none: an object may fail to become one. */
+function numberOf(value: unknown): number {
+  return typeof value === 'number' ? value : Number.NaN;
 }
 
 function hyphenated(id: unknown): unknown {

@@ -12,6 +12,7 @@ const GRACE_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 const CONNECTIONS_MAX = 20_000;
+const SWEEP_INTERVAL_MS = 20;
 
 export interface ListeningServer {
   url: string;
@@ -47,10 +48,12 @@ async function closeGracefully(server: Server, app: ServerApp, graceMs: number):
   app.end();
   const closed = once(server, 'close');
   server.close();
-  server.closeIdleConnections();
+  // A connection that is kept alive becomes idle when its request is answered.
+  const sweeping = setInterval(() => server.closeIdleConnections(), SWEEP_INTERVAL_MS);
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
   clearTimeout(timer);
+  clearInterval(sweeping);
 }
 
 function explainListening(error: unknown, host: string, port: number): unknown {

@@ -149,7 +149,7 @@ export function changeStoreContract(
       const { lastCursor } = await push(workspaceId, chain.slice(0, 2));
       await push(workspaceId, chain.slice(2));
       const [item] = (await pull(workspaceId, { since: lastCursor })).items;
-      expect(item).toMatchObject({ base: hashes[2], replaces: [hashes[1]] });
+      expect(item).toMatchObject({ base: hashes[2], replaces: [`${hashes[1]}@3`] });
     });
 
     test('[V4] a page ends before its content is too long, and holds one change at least', async () => {
@@ -358,6 +358,8 @@ interface WorldVersion {
 }
 
 const VERSIONS = 6;
+/** Fewer than versions, so that a content comes back at a later time. */
+const CONTENTS = 4;
 
 /** The versions of an entry that there are anywhere. A brain may lack any of them when it writes another. */
 function world(): fc.Arbitrary<WorldVersion[]> {
@@ -379,7 +381,7 @@ function arrival(): fc.Arbitrary<{ number: number; version: number; salt: string
 }
 
 function sketchOf(versions: WorldVersion[], index: number, number: number, workspaceId: string): ChangeSketch {
-  const plain = (version: number) => ({ number, title: `v${version}`, updatedAt: version + 1, workspaceId });
+  const plain = (version: number) => ({ number, title: `v${version % CONTENTS}`, updatedAt: version + 1, workspaceId });
   const { base = null, named = [] } = versions[index] ?? {};
   return {
     ...plain(index),

@@ -11,6 +11,7 @@ import type { OpenStore } from '../../lib/store/pglite.ts';
 
 export async function openMemoryStore(): Promise<OpenStore> {
   const client = await PGlite.create({ extensions: { amcheck } });
+  await client.exec('CREATE EXTENSION amcheck');
   const database = drizzle({ client });
   const migrationsRun = await migrateStore(database);
   return { database, client, migrationsRun, close: () => client.close() };

@@ -69,3 +69,14 @@ export async function postJson<T>(
   });
   return { status: response.status, body: (await response.json()) as T, headers: response.headers };
 }
+
+/** `store` with some of its parts replaced. */
+export function withParts(store: ChangeStore, parts: Partial<ChangeStore>): ChangeStore {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (Object.hasOwn(parts, name)) return parts[name as keyof ChangeStore];
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}

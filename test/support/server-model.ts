@@ -36,14 +36,23 @@ export class LogModel {
       (version) =>
         !current.has(nameOf(version)) &&
         version.base !== null &&
-        !this.#versions.some((other) => names(other, version) && compare(other, version) > 0),
+        !this.#versions.some((other) => names(other, version)),
     );
     return { current: [...current].sort(), conflicts: [...new Set(lost.map(nameOf))].sort() };
   }
 }
 
-function names(other: ModelVersion, { hash, entry }: ModelVersion): boolean {
-  return other.entry.entryId === entry.entryId && (other.base === hash || other.replaces.includes(hash));
+/**
+ * Whether `other` names `version` as replaced: by its base or a plain hash, which are older than itself, or by a hash
+ * with the time before which versions of that content are meant.
+ */
+function names(other: ModelVersion, version: ModelVersion): boolean {
+  if (other.entry.entryId !== version.entry.entryId) return false;
+  return [...(other.base === null ? [] : [other.base]), ...other.replaces].some((name) => {
+    const [hash, before] = name.split('@');
+    if (hash !== version.hash) return false;
+    return before === undefined ? compare(other, version) > 0 : version.entry.updatedAt < Number(before);
+  });
 }
 
 function compare(a: ModelVersion, b: ModelVersion): number {

@@ -233,6 +233,7 @@ BEGIN
     FROM changes n CROSS JOIN LATERAL (
       SELECT l.cursor, l.is_current FROM live l
       WHERE l.entry_id = n.entry_id AND l.workspace_id || '' = p_workspace
+        AND (l.hash = n.base OR n.replaces <> '{}')
         AND names_version(n.base, n.replaces, n.updated_at, l.hash, l.updated_at) OFFSET 0
     ) d
     WHERE n.workspace_id = p_workspace AND n.cursor > v_before AND (n.base IS NOT NULL OR n.replaces <> '{}');
@@ -268,6 +269,7 @@ BEGIN
     WHERE n.is_current OR n.has_base AND (
       SELECT x.cursor FROM changes x
       WHERE x.entry_id = n.entry_id AND x.workspace_id || '' = p_workspace
+        AND (x.base = n.hash OR x.replaces <> '{}')
         AND names_version(x.base, x.replaces, x.updated_at, n.hash, n.updated_at) LIMIT 1
     ) IS NULL
     ORDER BY n.entry_id, n.updated_at, n.hash, n.is_current DESC, n.cursor

@@ -21,17 +21,16 @@ import {
 import { addressOf, isLoopback } from './address.ts';
 import { ADMINISTRATION } from './administration.ts';
 import { DEFAULT_LIMITS, type ServerContext, type ServerOptions, SILENT_LOG } from './context.ts';
-import { answerError, answerJson, readJson, type ServerEnv, type ServerRequest } from './http.ts';
+import { answerError, answerJson, readJson, type ServerEnv } from './http.ts';
 import { hashSecret, isSameSecret } from './keys.ts';
 import { Metrics } from './metrics.ts';
 import { digest, history, pull1, pull2 } from './pull.ts';
 import { push1, push2 } from './push.ts';
 import { RateLimits } from './rate-limits.ts';
+import { bearerOf, knownMethod, logRequest, protocolOf, requireWorkspace, routeOf, withClientId } from './requests.ts';
 import { isAdministrator, resetKeys, signUp } from './setup.ts';
 import { Streams } from './stream.ts';
 
-/** A key is longer than this by no means; what is, is not looked up. */
-const BEARER_CHARACTERS_MAX = 512;
 const HEARTBEAT_MS_DEFAULT = 15_000;
 const STORAGE_PATIENCE_MS = 3_000;
 
@@ -114,7 +113,7 @@ export function createServerApp(options: ServerOptions): ServerApp {
       return answerJson(request, answer);
     }
     const answer = await pull2(context, request.get('caller'), parseWire(pullRequest2, body));
-    metrics.countChanges('pulled', answer.changes?.length ?? Number(answer.columns?.count[0] ?? 0));
+    metrics.countChanges('pulled', answer.changes?.length ?? answer.columns?.count[0] ?? 0);
     return answerJson(request, answer);
   });
 
@@ -217,47 +216,6 @@ function withDefaults(options: ServerOptions): ServerContext {
   };
 }
 
-function bearerOf(request: ServerRequest): string | undefined {
-  const bearer = /^Bearer +(\S+) *$/i.exec(request.req.header('authorization') ?? '')?.[1];
-  return bearer === undefined || bearer.length > BEARER_CHARACTERS_MAX ? undefined : bearer;
-}
-
-/** @throws SmError `forbidden` where the request names another workspace than the key's */
-function requireWorkspace(body: unknown, request: ServerRequest): unknown {
-  const named = (body as { workspaceId?: unknown } | null)?.workspaceId;
-  if (typeof named !== 'string' || named === '' || named === request.get('caller').workspaceId) return body;
-  throw new SmError({
-    code: 'forbidden',
-    message: 'workspaceId: is not the workspace of this key.',
-    details: { field: 'workspaceId' },
-  });
-}
-
-function protocolOf(body: unknown, supported: readonly number[]): number {
-  const named = (body as { protocolVersion?: unknown } | null)?.protocolVersion;
-  if (typeof named !== 'number') {
-    throw new SmError({
-      code: 'bad_request',
-      message: 'protocolVersion: must be a number.',
-      details: { field: 'protocolVersion' },
-    });
-  }
-  if (supported.includes(named)) return named;
-  throw new SmError({
-    code: 'unsupported_protocol',
-    message: `This server speaks protocol ${supported.join(' and ')} here.`,
-    hint: 'Upgrade whichever is older.',
-    details: { supported },
-  });
-}
-
-/** Clients of protocol 1 name themselves in a header, too. */
-function withClientId(body: unknown, request: ServerRequest): unknown {
-  const header = request.req.header('x-client-id');
-  const fields = body as Record<string, unknown>;
-  return fields['clientId'] === undefined && header !== undefined ? { ...fields, clientId: header } : body;
-}
-
 async function answersInTime(ping: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<boolean>((resolve) => {
@@ -268,50 +226,4 @@ async function answersInTime(ping: Promise<void>): Promise<boolean> {
     () => false,
   );
   return Promise.race([answer, patience]).finally(() => clearTimeout(timer));
-}
-
-/** The route as it is written, so that a label has few values. */
-function routeOf(request: ServerRequest): string {
-  const { path } = request.req;
-  return path.startsWith('/v1/admin/') ? '/v1/admin' : KNOWN_PATHS.has(path) ? path : 'unknown';
-}
-
-const KNOWN_PATHS: ReadonlySet<string> = new Set([
-  '/v1/brain/push',
-  '/v1/brain/pull',
-  '/v1/brain/digest',
-  '/v1/brain/history',
-  '/v1/brain/stream',
-  '/v1/brain/workspace',
-  '/v1/brain/health',
-  '/v1/setup',
-  '/v1/setup/reset',
-  '/metrics',
-]);
-
-function knownMethod(method: string): string {
-  return ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'].includes(method) ? method : 'other';
-}
-
-function logRequest({ log }: ServerContext, request: ServerRequest, route: string, ms: number): void {
-  const caller = request.get('caller') as ServerEnv['Variables']['caller'] | undefined;
-  const failure = request.get('failure') as SmError | undefined;
-  const { status } = request.res;
-  const fields = {
-    requestId: request.get('requestId'),
-    method: knownMethod(request.req.method),
-    route,
-    status,
-    ms: Math.round(ms * 10) / 10,
-    ...(caller === undefined ? {} : { workspaceId: caller.workspaceId, key: caller.prefix }),
-    ...(failure === undefined ? {} : { error: failure.code }),
-  };
-  if (status < 500) log.info(fields, 'request');
-  else log.error({ ...fields, ...describeFailure(failure) }, 'request failed');
-}
-
-/** The reason, without what a database driver hangs on its errors: statements and their values. */
-function describeFailure(failure: SmError | undefined): Record<string, unknown> {
-  const cause = failure?.cause instanceof Error ? failure.cause : failure;
-  return cause === undefined ? {} : { reason: cause.message, stack: cause.stack };
 }

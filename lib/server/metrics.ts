@@ -23,14 +23,14 @@ export class Metrics {
     registers: [this.#registry],
   });
 
+  readonly #streams: Gauge;
+
   constructor(streams: () => number) {
-    new Gauge({
+    this.#streams = new Gauge({
       name: 'stackmemory_streams',
       help: 'Open streams',
       registers: [this.#registry],
-      collect() {
-        this.set(streams());
-      },
+      collect: () => this.#streams.set(streams()),
     });
   }
 

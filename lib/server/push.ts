@@ -40,7 +40,8 @@ function parseEntry1(input: unknown, index: number, workspaceId: string): Entry 
     if (entry.workspaceId === workspaceId) return entry;
   } catch (error) {
     const { code, message, details } = toSmError(error);
-    const field = `entries.${index}.${String(details?.['field'] ?? '')}`.replace(/\.$/, '');
+    const inner = details?.['field'];
+    const field = typeof inner === 'string' && inner !== '' ? `entries.${index}.${inner}` : `entries.${index}`;
     throw new SmError({ code, message: `entries.${index}.${message}`, details: { field } });
   }
   const field = `entries.${index}.workspaceId`;

@@ -225,6 +225,26 @@ export function changeStoreContract(
       expect(titles).toEqual(['a', 'a', 'a']);
     });
 
+    test('[V2] a push that fails takes none with it that came at the same moment', async () => {
+      const workspaceId = await newWorkspace();
+      const attempt = (target: string, number: number) =>
+        store.push({
+          workspaceId: target,
+          pusherId: 'r',
+          protocol: 2,
+          nowMs: NOW_MS,
+          changes: [storeChange({ number, title: 'a', updatedAt: 5, workspaceId: target })],
+        });
+      const answers = await Promise.allSettled(
+        [1, 2, 3, 4, 5, 6].map((number) => attempt(number % 3 === 0 ? 'no such workspace' : workspaceId, number)),
+      );
+      expect(answers.map(({ status }) => status)).toEqual(
+        [1, 2, 3, 4, 5, 6].map((number) => (number % 3 === 0 ? 'rejected' : 'fulfilled')),
+      );
+      expect((await pull(workspaceId)).items).toHaveLength(4);
+      await store.ping();
+    });
+
     test('[V13] digests are those of the stamps, and parts make up their range', async () => {
       const workspaceId = await newWorkspace();
       const numbers = [1, 2, 3, 4, 5, 6, 7];

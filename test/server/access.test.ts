@@ -76,14 +76,14 @@ test('[V6] no log line holds a key, a token, an invitation or what was said', as
 
 test('[V7] signing up needs an invitation, before anything is told about the address', async () => {
   const server = await serve();
-  const setup = (more: Record<string, unknown>, header?: string) =>
-    server.app
-      .request('/v1/setup', {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json', ...(header === undefined ? {} : { 'X-Invitation': header }) },
-        body: JSON.stringify({ email: 'ada@example.org', workspaceName: 'ada', ...more }),
-      })
-      .then(async (response) => ({ status: response.status, body: (await response.json()) as Record<string, string> }));
+  const setup = async (more: Record<string, unknown>, header?: string) => {
+    const response = await server.app.request('/v1/setup', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...(header === undefined ? {} : { 'X-Invitation': header }) },
+      body: JSON.stringify({ email: 'ada@example.org', workspaceName: 'ada', ...more }),
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, string> };
+  };
   const invite = async (request: Record<string, unknown>): Promise<string> =>
     ((await administer(store, 'invite/create', request)) as { invitation: string }).invitation;
   const refused = await setup({});
@@ -126,7 +126,8 @@ test('[V7] an invitation that is used by two at once lets one in', async () => {
   const answers = await Promise.all(
     [1, 2, 3].map((number) => server.post('/v1/setup', undefined, { email: `racer${number}@example.org`, invitation })),
   );
-  expect(answers.map(({ status }) => status).sort()).toEqual([200, 403, 403]);
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  expect(answers.filter(({ status }) => status === 403)).toHaveLength(2);
 });
 
 test('[V7] an e-mail address alone yields no new key; a present key or the administrator does', async () => {

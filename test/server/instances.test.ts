@@ -33,15 +33,19 @@ function headers(): Record<string, string> {
   return { Authorization: `Bearer ${key.apiKey}`, 'Content-Type': 'application/json' };
 }
 
-async function push(instance: ServerProcess, numbers: number[]): Promise<{ serverCursor: number; accepted: number }> {
+function tryPush(instance: ServerProcess, numbers: number[]): Promise<Response> {
   const changes = numbers.map((number) =>
     flatChange({ number, title: 'shared', updatedAt: 5, workspaceId: key.workspaceId }),
   );
-  const response = await fetch(`${instance.url}/v1/brain/push`, {
+  return fetch(`${instance.url}/v1/brain/push`, {
     method: 'POST',
     headers: headers(),
     body: JSON.stringify({ protocolVersion: 2, clientId: 'r', changes }),
   });
+}
+
+async function push(instance: ServerProcess, numbers: number[]): Promise<{ serverCursor: number; accepted: number }> {
+  const response = await tryPush(instance, numbers);
   expect(response.status).toBe(200);
   return (await response.json()) as { serverCursor: number; accepted: number };
 }
@@ -91,6 +95,35 @@ test('[V10] [V11] a push to one instance is told by the stream of another', asyn
   expect(told.at(-1)).toBe(String(serverCursor));
 });
 
+test('[V10] [V11] a broken connection to the database is made anew, and what was missed is caught up with', async () => {
+  const watching = await openPostgresServerStore({ databaseUrl, poolMax: 2 });
+  const caughtUp = new Promise<void>((resolve) => {
+    watching.watch((event) => {
+      if (event.kind === 'all') resolve();
+    });
+  });
+  await watching.ping();
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename IS NOT NULL
+      AND application_name LIKE 'stackmemory%'`,
+  );
+  await client.end();
+  await caughtUp;
+  const heard = new Promise<number>((resolve) => {
+    watching.watch((event) => {
+      if (event.kind === 'cursor') resolve(event.cursor);
+    });
+  });
+  const [first] = instances as [ServerProcess];
+  // Its own connections were cut too: whoever gets one of them is told to come again.
+  for (let isBack = false; !isBack;) isBack = (await tryPush(first, [2])).status === 200;
+  const { serverCursor } = await push(first, [3]);
+  expect(await heard).toBeLessThanOrEqual(serverCursor);
+  await watching.close();
+});
+
 test('[V11] [V2] an instance killed in the middle of a push loses nothing and doubles nothing', async () => {
   const [doomed, other] = instances as [ServerProcess, ServerProcess];
   const held = await holdWorkspace();
@@ -108,7 +141,7 @@ test('[V11] [V2] an instance killed in the middle of a push loses nothing and do
   const { items } = await store.history({ ...query, limit: 1_000, bytesMax: 4e6 });
   const ids = items.map(({ changeId }) => changeId);
   expect(new Set(ids).size).toBe(ids.length);
-  expect(ids).toHaveLength(numbers.length + 1);
+  expect(ids).toHaveLength(numbers.length + 3);
 });
 
 test('[V12] an instance that is asked to end finishes the request under way, ends its streams, and ends', async () => {

@@ -1,7 +1,7 @@
 /** Puts the application on a port, and takes it off again without breaking off what is under way. */
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { SmError } from '../core/errors.ts';
 import type { ServerApp } from './app.ts';
@@ -12,7 +12,6 @@ const GRACE_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 const CONNECTIONS_MAX = 20_000;
-const SWEEP_INTERVAL_MS = 20;
 
 export interface ListeningServer {
   url: string;
@@ -30,6 +29,7 @@ export async function listen(
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.maxConnections = CONNECTIONS_MAX;
+  const connections = new Connections(server);
   server.listen(port, host);
   try {
     await once(server, 'listening');
@@ -40,20 +40,56 @@ export async function listen(
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${given}`,
     port: given,
-    close: () => closeGracefully(server, app, graceMs),
+    close: () => closeGracefully(server, connections, app, graceMs),
   };
 }
 
-async function closeGracefully(server: Server, app: ServerApp, graceMs: number): Promise<void> {
+async function closeGracefully(
+  server: Server,
+  connections: Connections,
+  app: ServerApp,
+  graceMs: number,
+): Promise<void> {
   app.end();
   const closed = once(server, 'close');
   server.close();
-  // A connection that is kept alive becomes idle when its request is answered.
-  const sweeping = setInterval(() => server.closeIdleConnections(), SWEEP_INTERVAL_MS);
+  connections.closeWhenIdle();
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
   clearTimeout(timer);
-  clearInterval(sweeping);
+}
+
+/**
+ * Which connections have a request under way. Node's own count of idle ones leaves out those that have not had a request
+ * yet, as clients open in advance.
+ */
+class Connections {
+  readonly #requests = new Map<Socket, number>();
+  #isClosing = false;
+
+  constructor(server: Server) {
+    server.on('connection', (socket: Socket) => {
+      this.#requests.set(socket, 0);
+      socket.once('close', () => this.#requests.delete(socket));
+    });
+    server.on('request', ({ socket }, response) => {
+      this.#count(socket, 1);
+      response.once('close', () => this.#count(socket, -1));
+    });
+  }
+
+  /** Closes each connection as soon as nothing is under way on it. */
+  closeWhenIdle(): void {
+    this.#isClosing = true;
+    for (const [socket, requests] of this.#requests) if (requests === 0) socket.destroy();
+  }
+
+  #count(socket: Socket, difference: number): void {
+    const requests = (this.#requests.get(socket) ?? 0) + difference;
+    if (this.#requests.has(socket)) this.#requests.set(socket, requests);
+    // What was written last is handed over first.
+    if (this.#isClosing && requests === 0) socket.destroySoon();
+  }
 }
 
 function explainListening(error: unknown, host: string, port: number): unknown {

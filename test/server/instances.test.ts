@@ -1,4 +1,6 @@
 /** Several servers over one PostgreSQL, as processes: they wake each other, and one that is killed costs nothing. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { createParser } from 'eventsource-parser';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -147,10 +149,15 @@ test('[V11] [V2] an instance killed in the middle of a push loses nothing and do
 test('[V12] an instance that is asked to end finishes the request under way, ends its streams, and ends', async () => {
   const ending = await startInstance(databaseUrl);
   const stream = await fetch(`${ending.url}/v1/brain/stream`, { headers: headers() });
+  // A connection without a request, as clients open in advance.
+  const { port } = new URL(ending.url);
+  const spare = connect(Number(port), '127.0.0.1').on('error', () => undefined);
+  await once(spare, 'connect');
   const held = await holdWorkspace();
   const pushing = push(ending, [5_000]);
   await held.untilPushWaits();
   const ended = ending.end('SIGTERM');
+  await once(spare, 'close');
   // Its streams end first; the push is still waiting then.
   for await (const _ of stream.body ?? []);
   await expect(fetch(`${ending.url}/v1/brain/health`)).rejects.toThrow();

@@ -13,11 +13,12 @@ export interface ServerProcess {
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
+const program = fileURLToPath(new URL('./server-child.ts', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** An instance over the PostgreSQL at `databaseUrl`. */
 export function startInstance(databaseUrl: string): Promise<ServerProcess> {
-  return startProcess(['--import', 'tsx', 'test/support/server-child.ts', databaseUrl]);
+  return startProcess(['--import', 'tsx', program, databaseUrl]);
 }
 
 /** `sm serve` as it is built. */

@@ -155,11 +155,8 @@ async function checkPage(
       ? rows.map((row) => parseChange(row, peer.workspaceId))
       : await changesOfProtocol1(transaction, entries, { workspaceId: peer.workspaceId, scannedSeq });
   const fit = parsed.flatMap((item) => ('change' in item ? [item] : []));
-  const elsewhere = await entriesElsewhere(
-    transaction,
-    fit.map(({ change }) => change.entry.entryId),
-    peer.workspaceId,
-  );
+  const ids = fit.map(({ change }) => change.entry.entryId);
+  const elsewhere = await entriesElsewhere(transaction, ids, peer.workspaceId);
   const refusal = (changeId: string, entryId: string | null, error: SmError): StoreRefusal => ({
     direction: 'pull',
     changeId,

@@ -113,6 +113,7 @@ function start(state: SessionState): Step {
 }
 
 function read(state: SessionState): Step {
+  if (state.scannedSeq >= state.headSeq) return proceed(state, 'afterPush'); // Nothing was written since.
   const limit = state.protocol === 1 ? Math.min(state.batchMax, PAGE_CHANGES_PROTOCOL_1) : state.batchMax;
   return {
     state: { ...state, phase: { name: 'reading' } },
@@ -228,7 +229,8 @@ const NO_VERIFICATION = 'The server speaks protocol 1 only, which has no way to 
 function afterRestamp(state: SessionState, restamped: number): Step {
   const rest = state.ahead.slice(PAGE_CHANGES);
   const tally = { ...state.tally, restamped: state.tally.restamped + restamped };
-  const next = { ...state, tally, ahead: rest };
+  // The log has grown by them.
+  const next = { ...state, tally, ahead: rest, headSeq: state.headSeq + restamped };
   if (restamped === 0) return proceed({ ...next, ahead: [] }, 'afterPush');
   return read(next);
 }
@@ -274,11 +276,13 @@ function afterPull(
     if (answer.serverCursor < since) return reconcile(next, 'epoch', epoch);
     return end(next, standingStill());
   }
+  const first = state.epoch === null ? { ...next, epoch } : next;
+  // Nothing to merge: the cursor is stored with how it went.
+  if (received === 0 && !answer.hasMore) return afterLastPage(first, answer.serverCursor);
   const page: Page = {
     ...(answer.columns === undefined ? { changes: answer.changes ?? [] } : { columns: answer.columns }),
     cursor: { projectId, value: answer.serverCursor, epoch },
   };
-  const first = state.epoch === null ? { ...next, epoch } : next;
   return apply(first, page, { hasMore: answer.hasMore, cursor: answer.serverCursor, received });
 }
 
@@ -304,12 +308,21 @@ function afterApply(
   const next = { ...state, tally, cursors: { ...state.cursors, [projectId]: phase.cursor } };
   if (phase.hasMore) return pull(next);
   if (others.length > 0) return pull({ ...next, toPull: others });
-  const { clockOffsetMs } = tally;
+  return afterLastPage(next, phase.cursor);
+}
+
+/** Everything is pulled; what is left is to store that. */
+function afterLastPage(state: SessionState, cursor: number): Step {
+  const [projectId = WHOLE_WORKSPACE] = state.toPull;
+  const isStored = state.cursors[projectId] === cursor;
+  const cursors = { ...state.cursors, [projectId]: cursor };
+  const { clockOffsetMs } = state.tally;
   const told = {
-    position: { protocol: state.protocol ?? 2, epoch: state.epoch },
+    position: { protocol: state.protocol ?? 2, epoch: state.epoch, ...(isStored ? {} : { cursors }) },
     moment: 'pull' as const,
     ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
   };
+  const next = { ...state, cursors };
   if (state.plan.verify) return note(next, 'afterPull', told);
   return note(next, 'finish', { ...told, failure: null }); // Nothing is to follow: one word for both.
 }

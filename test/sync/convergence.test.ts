@@ -9,7 +9,7 @@ import { history, liveThrough, REPLICAS } from '../support/sync-histories.ts';
 import { SyncWorld } from '../support/sync-world.ts';
 
 /** Of a landing. */
-const HISTORIES = Number(process.env['FC_RUNS'] ?? 2_000);
+const HISTORIES = Number(process.env['FC_RUNS'] ?? 1_000);
 
 let world: SyncWorld;
 beforeAll(async () => {

@@ -21,7 +21,7 @@ import { startClient } from '../support/host-clients.ts';
 import { inLanes, runSm } from '../support/host-commands.ts';
 import { waitUntil } from '../support/host-wait.ts';
 
-const COMMANDS = Number(process.env['CROWD_COMMANDS'] ?? 400);
+const COMMANDS = Number(process.env['CROWD_COMMANDS'] ?? 300);
 const LANES = 4;
 const COMMANDS_MS_MAX = 600_000;
 const REQUESTS = 3_000;

@@ -1,7 +1,7 @@
 /** Chance for the simulations, by a seed that a failing test's title shows: SIM_SEED repeats it, SIM_ROUNDS prolongs it. */
 
 export const SEED = Number(process.env['SIM_SEED'] ?? Date.now() % 1_000_000_000);
-export const ROUNDS = Number(process.env['SIM_ROUNDS'] ?? 10);
+export const ROUNDS = Number(process.env['SIM_ROUNDS'] ?? 7);
 
 /** A number in [0, 1), by mulberry32. */
 export function createRandom(seed: number): () => number {

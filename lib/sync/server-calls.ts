@@ -15,36 +15,46 @@ import {
   type PushAnswer2,
   type ReplicaPosition,
 } from '../protocol/wire.ts';
-import { type Answer, call, CallFailure, type Server } from './transport.ts';
+import { type Answer, call, CallFailure, MESSAGE_CHARACTERS_MAX, plainText, type Server } from './transport.ts';
 
 /** A fresh device pays for every byte it sends: from this many changes on they go by column. */
 const COLUMNS_CHANGES_MIN = 2;
+const CODE_CHARACTERS_MAX = 64;
 
 const number = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** A server's words are kept and shown: one line, bounded, nothing but text. */
+const words = (charactersMax: number) =>
+  v.pipe(
+    v.string(),
+    v.transform((text) => plainText(text, charactersMax)),
+  );
 const result = v.object({
   changeId: v.string(),
   outcome: v.picklist(['applied', 'superseded', 'duplicate', 'refused']),
-  code: v.optional(v.string()),
-  message: v.optional(v.string()),
+  code: v.optional(words(CODE_CHARACTERS_MAX)),
+  message: v.optional(words(MESSAGE_CHARACTERS_MAX)),
 });
-const replica = v.object({ seq: number, chain: v.string() });
+// What is stored and sent back must be what the server itself would take: else no sync would ever succeed again.
+const chain = v.pipe(v.string(), v.regex(/^(?:[0-9a-f]{64})?$/));
+const epoch = v.pipe(v.string(), v.maxLength(128), v.regex(/^[^\p{Cc}\p{Surrogate}]*$/u));
+const replica = v.object({ seq: number, chain });
 const pushAnswer1 = v.object({ accepted: number, serverCursor: number });
 const pushAnswer2 = v.object({
   ...pushAnswer1.entries,
   results: v.pipe(v.array(result), v.maxLength(BATCH_CHANGES_MAX)),
   serverTime: number,
-  epoch: v.pipe(v.string(), v.maxLength(128)),
+  epoch,
   replica: v.optional(replica),
 });
 const items = v.pipe(v.array(v.unknown()), v.maxLength(BATCH_CHANGES_MAX));
 const pullAnswer1 = v.object({ entries: items, serverCursor: number, hasMore: v.boolean() });
 const pullAnswer2 = v.object({
   changes: v.optional(items),
-  columns: v.optional(v.record(v.string(), v.array(v.unknown()))),
+  columns: v.optional(v.objectWithRest({ count: v.tuple([number]) }, v.array(v.unknown()))),
   serverCursor: number,
   hasMore: v.boolean(),
   serverTime: number,
-  epoch: v.pipe(v.string(), v.maxLength(128)),
+  epoch,
 });
 const stamp = v.tuple([v.string(), number, v.string()]);
 const digestAnswer = v.object({
@@ -59,7 +69,7 @@ const digestAnswer = v.object({
   ),
   serverCursor: number,
   serverTime: number,
-  epoch: v.pipe(v.string(), v.maxLength(128)),
+  epoch,
 });
 const historyAnswer = v.object({ changes: v.array(v.unknown()), serverCursor: number, hasMore: v.boolean() });
 const health = v.object({ version: v.string(), protocolVersions: v.array(v.number()) });

@@ -26,7 +26,7 @@ export type Effect =
   | { type: 'load' }
   | { type: 'probe' }
   | { type: 'readOutgoing'; afterSeq: number; limit: number }
-  | { type: 'push'; protocol: 1 | 2; changes: Change[]; replica: ReplicaPosition & { headSeq: number } }
+  | { type: 'push'; protocol: 1 | 2; changes: Change[]; replica?: ReplicaPosition & { headSeq: number } }
   | {
       type: 'note';
       position?: Partial<SyncPosition>;
@@ -82,6 +82,8 @@ export type Phase =
   | { name: 'probing' }
   | { name: 'reading' }
   | { name: 'pushing'; outgoing: SyncOutgoing }
+  /** A change was refused alone; whether the server takes anything at all is found out by pushing nothing. */
+  | { name: 'doubting'; outgoing: SyncOutgoing; failure: Failure }
   | { name: 'noting'; next: Next }
   | { name: 'pulling' }
   | { name: 'applying'; hasMore: boolean; cursor: number; received: number }

@@ -77,6 +77,7 @@ export function advance(state: SessionState, event: Event): Step {
   }
   if (phase.name === 'reading' && event.type === 'outgoing') return afterRead(calm, event.outgoing);
   if (phase.name === 'pushing' && event.type === 'pushed') return afterPush(calm, phase.outgoing, event);
+  if (phase.name === 'doubting' && event.type === 'pushed') return setAside(calm, phase.outgoing, phase.failure);
   if (phase.name === 'noting' && event.type === 'noted')
     return proceed({ ...calm, pending: event.pending }, phase.next);
   if (phase.name === 'pulling' && event.type === 'pulled') return afterPull(calm, event);
@@ -104,7 +105,8 @@ function afterLoad(state: SessionState, { state: loaded, projectIds }: Extract<E
     storedOffsetMs: loaded.clockOffsetMs ?? 0,
     knownProjectIds: projectIds,
   };
-  if (protocol === null) return { state: { ...next, phase: { name: 'probing' } }, effect: { type: 'probe' } };
+  // A server of protocol 1 is asked each time: it may have been replaced by a newer one.
+  if (protocol !== 2) return { state: { ...next, phase: { name: 'probing' } }, effect: { type: 'probe' } };
   return start(next);
 }
 
@@ -357,7 +359,7 @@ function afterFailure(state: SessionState, failure: Failure): Step {
   }
   if (phase.name === 'pushing' && canTurn && failure.code === 'replica_ahead') {
     const { seq, chain } = (failure.details ?? {}) as Partial<ReplicaPosition>;
-    if (typeof seq === 'number' && typeof chain === 'string' && seq < state.pushedSeq) {
+    if (isPlace(seq) && isChain(chain) && seq < state.pushedSeq) {
       const position = { pushedSeq: seq, chain, scannedSeq: seq };
       const told = withNotice(
         { ...state, ...position, turns: state.turns + 1 },
@@ -388,6 +390,14 @@ function afterFailure(state: SessionState, failure: Failure): Step {
   return end(state, failure);
 }
 
+function isPlace(seq: unknown): seq is number {
+  return Number.isSafeInteger(seq) && (seq as number) >= 0;
+}
+
+function isChain(chain: unknown): chain is string {
+  return typeof chain === 'string' && /^(?:[0-9a-f]{64})?$/.test(chain);
+}
+
 const RENEWALS = {
   forked:
     'This brain was copied: another one has pushed under the same replica id. It now has an id of its own, and both survive.',
@@ -395,10 +405,21 @@ const RENEWALS = {
     'This brain was restored from a backup: the server knows more of it. It now has a new replica id and gets everything.',
 } as const;
 
-/** A batch that was refused as a whole is halved until the one that is at fault stands alone, and that is set aside. */
+/**
+ * A batch that was refused as a whole is halved until the one that is at fault stands alone. Before that is set aside the
+ * server must take a push of nothing: one that refuses everything, for a while, must not empty the queue.
+ */
 function afterRefusedBatch(state: SessionState, outgoing: SyncOutgoing, failure: Failure): Step {
-  const [only, second] = outgoing.changes;
-  if (second !== undefined) return read({ ...state, batchMax: Math.ceil(outgoing.changes.length / 2) });
+  if (outgoing.changes.length > 1) return read({ ...state, batchMax: Math.ceil(outgoing.changes.length / 2) });
+  return { state: { ...state, phase: { name: 'doubting', outgoing, failure } }, effect: pushOfNothing(state) };
+}
+
+function pushOfNothing({ protocol }: SessionState): Effect {
+  return { type: 'push', protocol: protocol ?? 2, changes: [] };
+}
+
+function setAside(state: SessionState, outgoing: SyncOutgoing, failure: Failure): Step {
+  const [only] = outgoing.changes;
   if (only === undefined) return end(state, failure);
   const { seq = state.scannedSeq, changeId, entry } = only;
   const tally = structuredClone(state.tally);
@@ -417,7 +438,7 @@ function isProtocol1Only({ code }: Failure): boolean {
 }
 
 function isRepeatable(phase: Phase): boolean {
-  return ['probing', 'pushing', 'pulling', 'reconciling'].includes(phase.name);
+  return ['probing', 'pushing', 'doubting', 'pulling', 'reconciling'].includes(phase.name);
 }
 
 /** What the phase was waiting for, to be done again. */
@@ -425,6 +446,7 @@ function effectOf(state: SessionState): Effect {
   const { phase } = state;
   if (phase.name === 'probing') return { type: 'probe' };
   if (phase.name === 'pushing') return afterRead(state, phase.outgoing).effect;
+  if (phase.name === 'doubting') return pushOfNothing(state);
   if (phase.name === 'reconciling') return { type: 'reconcile' };
   return pull(state).effect;
 }

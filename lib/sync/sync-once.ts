@@ -165,11 +165,10 @@ class Runner {
   }
 
   async #push(effect: Extract<Effect, { type: 'push' }>): Promise<Event> {
-    const { replica } = effect;
     this.#tell({ phase: 'pushing', done: this.#pushed });
     this.#setCoding(effect.protocol);
     const { workspaceId } = this.#peer;
-    const told = await push(this.#server, { ...effect, replica, workspaceId, projectId: this.#options.projectId });
+    const told = await push(this.#server, { ...effect, workspaceId, projectId: this.#options.projectId });
     this.#pushed += effect.changes.length;
     return { type: 'pushed', ...told };
   }

@@ -12,7 +12,7 @@ import type { Failure } from './session-types.ts';
 const CALL_DEADLINE_MS = 60_000;
 /** An answer that is longer is none of ours: a page is 4 MiB of content, quoted. */
 const ANSWER_BYTES_MAX = 4 * BATCH_BYTES_MAX;
-const MESSAGE_CHARACTERS_MAX = 500;
+export const MESSAGE_CHARACTERS_MAX = 500;
 const RETRY_AFTER_MS_MAX = 3_600_000;
 
 export interface Server {
@@ -151,8 +151,8 @@ function failureOf(response: Response, bytes: Uint8Array): Failure {
   const retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
   return {
     code,
-    message: plain(json?.message ?? `The server answered ${status}.`),
-    ...(json?.hint === undefined ? hintOf(code) : { hint: plain(json.hint) }),
+    message: plainText(json?.message ?? `The server answered ${status}.`),
+    ...(json?.hint === undefined ? hintOf(code) : { hint: plainText(json.hint) }),
     ...(json?.details === undefined ? {} : { details: json.details }),
     isTransient: status >= 500 || status === 429 || status === 408 || status === 425,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -169,13 +169,17 @@ function errorIn(bytes: Uint8Array): SmErrorJson | undefined {
     const details = value.details ?? (workspaceId === undefined ? undefined : { workspaceId, projectId });
     return {
       error,
-      message: typeof message === 'string' ? message : `The server answered "${plain(error)}".`,
-      ...(typeof hint === 'string' ? { hint } : {}),
+      message: isTelling(message) ? message : `The server answered "${plainText(error)}".`,
+      ...(isTelling(hint) ? { hint } : {}),
       ...(typeof details === 'object' && details !== null ? { details } : {}),
     };
   } catch {
     return undefined; // Not our error's shape: the status alone tells.
   }
+}
+
+function isTelling(text: unknown): text is string {
+  return typeof text === 'string' && plainText(text).trim() !== '';
 }
 
 function codeOf(status: number): ErrorCode {
@@ -221,7 +225,7 @@ function describe(error: unknown, server: Server, isTooLate: boolean): Failure {
     return { ...offline(`The certificate of ${where} is not trusted (${systemCode}).`), isTransient: false };
   }
   const text = cause instanceof Error ? cause.message : String(cause);
-  return offline(`The connection to ${where} failed (${plain(systemCode ?? toSmError(text).message)}).`);
+  return offline(`The connection to ${where} failed (${plainText(systemCode ?? toSmError(text).message)}).`);
 }
 
 function offline(message: string): Failure {
@@ -243,6 +247,6 @@ function strange(what: string): Failure {
 }
 
 /** A server's words end up on a terminal and in a log: one line, bounded, nothing but text. */
-function plain(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Surrogate}]+/gu, ' ').slice(0, MESSAGE_CHARACTERS_MAX);
+export function plainText(text: string, charactersMax = MESSAGE_CHARACTERS_MAX): string {
+  return text.slice(0, charactersMax).replaceAll(/[\p{Cc}\p{Cf}\p{Surrogate}]+/gu, ' ');
 }

@@ -5,11 +5,33 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, test } from 'vitest';
-import { history, liveThrough, REPLICAS } from '../support/sync-histories.ts';
+import { type History, history, liveThrough, REPLICAS } from '../support/sync-histories.ts';
 import { SyncWorld } from '../support/sync-world.ts';
 
 /** Of a landing. */
 const HISTORIES = Number(process.env['FC_RUNS'] ?? 1_000);
+/** The same ones at each landing: what turns it red is the change at hand. npm run soak draws others without end. */
+const SEED = Number(process.env['FC_SEED'] ?? (process.env['FC_RUNS'] === undefined ? 20_261_123 : Date.now()));
+
+/** Histories that were found to break a law, and that a short run would hardly draw again. */
+const FORMER_FAULTS: [History][] = [
+  // Two replicas write the same content on different bases in the same millisecond: one version, two ancestries.
+  [
+    {
+      skewsMs: [0, 0, 0],
+      steps: [
+        { do: 'oldWrite', entry: 0, title: 'a', isRetry: false },
+        { do: 'sync', at: 1, fates: ['arrives'], crashAt: undefined, mode: 'both' },
+        { do: 'edit', at: 1, entry: 0, title: 'd' },
+        { do: 'oldWrite', entry: 0, title: 'b', isRetry: false },
+        { do: 'sync', at: 1, fates: ['arrives', 'lost'], crashAt: undefined, mode: 'both' },
+        { do: 'sync', at: 0, fates: ['twice'], crashAt: undefined, mode: 'both' },
+        { do: 'edit', at: 0, entry: 0, title: 'a' },
+        { do: 'edit', at: 1, entry: 0, title: 'a' },
+      ],
+    },
+  ],
+];
 
 let world: SyncWorld;
 beforeAll(async () => {
@@ -20,6 +42,6 @@ afterAll(() => world.close());
 test('[S1][S2][S3][S4][S5][S14] after any history all brains and the server hold the same, and nothing acknowledged is gone', async () => {
   await fc.assert(
     fc.asyncProperty(history, (drawn) => liveThrough(world, drawn)),
-    { numRuns: HISTORIES },
+    { numRuns: HISTORIES, seed: SEED, examples: FORMER_FAULTS },
   );
 }, 7_200_000);

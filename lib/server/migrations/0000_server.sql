@@ -323,8 +323,9 @@ BEGIN
     (SELECT count(*) FROM kept) < (SELECT count(*) FROM sized), v.*
   FROM workspaces w LEFT JOIN LATERAL (
     SELECT k.cursor, c.change_id, c.base, c.replaces, CASE WHEN k.is_current AND NOT p_current_only THEN ARRAY(
-      -- What versions that are not sent have replaced: who holds one of those learns that it was not concurrent. The
-      -- hash of the version itself may be among them: the same content was there before.
+      -- What changes that are not sent have replaced, among them those that made the same version on another base: who
+      -- holds one of those learns that it was not concurrent. The hash of the version itself may be among them: the
+      -- same content was there before.
       SELECT x.hash || '@' || max(x.before) FROM changes o CROSS JOIN LATERAL (
         SELECT left(item, 64), coalesce(nullif(substr(item, 66), '')::bigint, o.updated_at)
         FROM unnest(o.replaces || o.base) AS item WHERE item IS NOT NULL
@@ -333,7 +334,7 @@ BEGIN
         AND o.cursor <> k.version_cursor AND x.hash IS DISTINCT FROM c.base
         AND NOT x.hash = ANY (c.replaces)
         AND (SELECT s.cursor FROM live s WHERE s.entry_id = o.entry_id AND s.workspace_id || '' = p_workspace
-          AND s.updated_at = o.updated_at AND s.hash = o.hash) IS NULL
+          AND s.updated_at = o.updated_at AND s.hash = o.hash AND s.version_cursor = o.cursor) IS NULL
       GROUP BY x.hash ORDER BY max(o.cursor) DESC LIMIT 256
     ) END, c.replica_id, c.updated_at, c.hash, c.content
     FROM kept k CROSS JOIN changes c WHERE c.workspace_id = p_workspace AND c.cursor = k.version_cursor

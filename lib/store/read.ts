@@ -41,43 +41,117 @@ export interface StoreFilter {
   agent?: string;
   kind?: Entry['kind'];
   tags?: string[];
+  /** Last updated from this time on, or up to and including that one. */
   sinceMs?: number;
+  untilMs?: number;
+  /** Entries with a ref that is this text, ends in it as a path does, or is the commit that it abbreviates. */
+  ref?: string;
+  /** Also superseded and retracted ones. */
   includeInactive?: boolean;
+  /** Of these states only. */
+  statuses?: EntryStatus[];
 }
 
-type EntryRow = Omit<typeof brainEntries.$inferSelect, 'search'>;
+type EntryRow = typeof brainEntries.$inferSelect;
 type ChangeRow = typeof brainChanges.$inferSelect;
-
-/** The columns of an entry, without the search document, which is large and of no use to a reader. */
-export const ENTRY_SELECTION = {
-  entryId: brainEntries.entryId,
-  workspaceId: brainEntries.workspaceId,
-  projectId: brainEntries.projectId,
-  agent: brainEntries.agent,
-  kind: brainEntries.kind,
-  title: brainEntries.title,
-  summary: brainEntries.summary,
-  conclusion: brainEntries.conclusion,
-  tags: brainEntries.tags,
-  refs: brainEntries.refs,
-  confidence: brainEntries.confidence,
-  status: brainEntries.status,
-  supersededBy: brainEntries.supersededBy,
-  createdAt: brainEntries.createdAt,
-  updatedAt: brainEntries.updatedAt,
-  hash: brainEntries.hash,
-};
 
 /** The condition of a scope and a filter, to be used in any statement over brain_entries. */
 export function entryCondition(scope: StoreScope, filter: StoreFilter): SQL | undefined {
   return and(
     eq(brainEntries.workspaceId, scope.workspaceId),
     scope.projectId === null ? undefined : eq(brainEntries.projectId, scope.projectId),
-    filter.includeInactive === true ? undefined : eq(brainEntries.status, 'active'),
+    statusCondition(filter),
     filter.agent === undefined ? undefined : eq(brainEntries.agent, filter.agent),
     filter.kind === undefined ? undefined : eq(brainEntries.kind, filter.kind),
     filter.sinceMs === undefined ? undefined : gte(brainEntries.updatedAt, filter.sinceMs),
+    filter.untilMs === undefined ? undefined : lte(brainEntries.updatedAt, filter.untilMs),
+    filter.ref === undefined ? undefined : refCondition(filter.ref),
     ...(filter.tags ?? []).map((tag) => sql`${tag} = ANY(${brainEntries.tags})`),
+  );
+}
+
+function statusCondition({ statuses, includeInactive }: StoreFilter): SQL | undefined {
+  if (statuses !== undefined) return inArray(brainEntries.status, statuses);
+  return includeInactive === true ? undefined : eq(brainEntries.status, 'active');
+}
+
+function refCondition(ref: string): SQL {
+  const { whole, endings, beginnings } = refForms(ref);
+  const literal = (text: string): string => text.replaceAll(/[\\%_]/g, String.raw`\$&`);
+  const patterns = [
+    ...whole.map(literal),
+    ...endings.map((text) => `%${literal(text)}`),
+    ...beginnings.flatMap((text) => [`${literal(text)}%`, `%:${literal(text)}%`]),
+  ];
+  const list = sql.join(
+    patterns.map((pattern) => sql`${pattern}`),
+    sql`, `,
+  );
+  return sql`EXISTS (SELECT FROM unnest(${brainEntries.refs}) AS r WHERE lower(r) LIKE ANY (ARRAY[${list}]))`;
+}
+
+/** A ref is named by all of it, by what follows a "/" or "scheme:", or, a commit, by its first seven digits or more. */
+function refForms(ref: string): { whole: string[]; endings: string[]; beginnings: string[] } {
+  const folded = ref.toLowerCase();
+  return {
+    whole: [folded],
+    endings: [`/${folded}`, `:${folded}`],
+    beginnings: /^[0-9a-f]{7,64}$/.test(folded) ? [folded] : [],
+  };
+}
+
+/** What entryCondition says, of an entry that is at hand. */
+export function matchesFilter(entry: Entry, scope: StoreScope, filter: StoreFilter): boolean {
+  const { statuses, includeInactive } = filter;
+  return (
+    entry.workspaceId === scope.workspaceId &&
+    (scope.projectId === null || entry.projectId === scope.projectId) &&
+    (statuses === undefined
+      ? includeInactive === true || entry.status === 'active'
+      : statuses.includes(entry.status)) &&
+    (filter.agent === undefined || entry.agent === filter.agent) &&
+    (filter.kind === undefined || entry.kind === filter.kind) &&
+    (filter.sinceMs === undefined || entry.updatedAt >= filter.sinceMs) &&
+    (filter.untilMs === undefined || entry.updatedAt <= filter.untilMs) &&
+    (filter.ref === undefined || hasRef(entry, filter.ref)) &&
+    (filter.tags ?? []).every((tag) => entry.tags.includes(tag))
+  );
+}
+
+function hasRef({ refs }: Entry, ref: string): boolean {
+  const { whole, endings, beginnings } = refForms(ref);
+  return refs.some((each) => {
+    const folded = each.toLowerCase();
+    return (
+      whole.includes(folded) ||
+      endings.some((text) => folded.endsWith(text)) ||
+      beginnings.some((text) => folded.startsWith(text) || folded.includes(`:${text}`))
+    );
+  });
+}
+
+/**
+ * As they were at a time: the entries of a workspace that have been changed since, and that were there then. What was not
+ * changed since is as it is now.
+ */
+export async function readPast(
+  database: Database,
+  { workspaceId }: StoreScope,
+  atMs: number,
+): Promise<Map<string, EntryWithHash>> {
+  const rows = await rowsOf<{ entry_id: string; updated_at: string | number; hash: string; content: string }>(
+    database,
+    sql`SELECT DISTINCT ON (c.entry_id) c.entry_id, c.updated_at, c.hash, c.content
+      FROM brain_entries e JOIN brain_changes c ON c.entry_id = e.entry_id
+      WHERE e.workspace_id = ${workspaceId} AND e.updated_at > ${atMs} AND c.updated_at <= ${atMs}
+        AND NOT EXISTS (SELECT FROM brain_changes r WHERE r.withdraws = c.change_id)
+      ORDER BY c.entry_id, c.updated_at DESC, c.hash DESC`,
+  );
+  return new Map(
+    rows.map((row) => {
+      const content = JSON.parse(row.content) as Omit<Entry, 'updatedAt'>;
+      return [row.entry_id, { entry: orderContent(content, Number(row.updated_at)), hash: row.hash }];
+    }),
   );
 }
 
@@ -87,7 +161,7 @@ export async function listEntries(
   query: { scope: StoreScope; filter: StoreFilter; limit: number },
 ): Promise<Entry[]> {
   const rows = await database
-    .select(ENTRY_SELECTION)
+    .select()
     .from(brainEntries)
     .where(entryCondition(query.scope, query.filter))
     .orderBy(desc(brainEntries.updatedAt), desc(brainEntries.entryId))
@@ -95,10 +169,15 @@ export async function listEntries(
   return rows.map(rowToEntry);
 }
 
-/** The current versions of the named entries, by id; unknown ids are absent. */
-export async function readEntries(database: Database, entryIds: string[]): Promise<Map<string, EntryWithHash>> {
+/** The current versions of the named entries, by id; unknown ids are absent, and so is what `condition` leaves out. */
+export async function readEntries(
+  database: Database,
+  entryIds: string[],
+  condition?: SQL,
+): Promise<Map<string, EntryWithHash>> {
   if (entryIds.length === 0) return new Map();
-  const rows = await database.select(ENTRY_SELECTION).from(brainEntries).where(inArray(brainEntries.entryId, entryIds));
+  const isNamed = sql`${brainEntries.entryId} = ANY (ARRAY(SELECT json_array_elements_text(${JSON.stringify(entryIds)}::json)))`;
+  const rows = await database.select().from(brainEntries).where(and(isNamed, condition));
   return new Map(rows.map((row) => [row.entryId, { entry: rowToEntry(row), hash: row.hash }]));
 }
 
@@ -108,7 +187,7 @@ export async function findByPrefix(
   query: { workspaceId: string; prefix: string; limit: number },
 ): Promise<EntryWithHash[]> {
   const rows = await database
-    .select(ENTRY_SELECTION)
+    .select()
     .from(brainEntries)
     .where(and(eq(brainEntries.workspaceId, query.workspaceId), like(brainEntries.entryId, `${query.prefix}%`)))
     .orderBy(asc(brainEntries.entryId))
@@ -193,7 +272,7 @@ export async function listOldest(
   query: { workspaceId: string; limit: number },
 ): Promise<{ entries: EntryWithHash[]; total: number }> {
   const rows = await database
-    .select(ENTRY_SELECTION)
+    .select()
     .from(brainEntries)
     .where(eq(brainEntries.workspaceId, query.workspaceId))
     .orderBy(asc(brainEntries.updatedAt), asc(brainEntries.entryId))

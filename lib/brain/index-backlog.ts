@@ -9,7 +9,7 @@ import type { Database } from '../store/database.ts';
 import type { StoreUpkeep } from './upkeep.ts';
 
 /** Entries that a recall goes through one by one; more of them are indexed first. */
-const BACKLOG_MAX = 512;
+const BACKLOG_MAX = 128;
 /** What a step may write: a segment's postings and what they replace. */
 const STEP_BYTES = 1024 * 1024;
 

@@ -4,7 +4,7 @@
  */
 import type { Entry } from '../core/entry.ts';
 import type { Database } from '../store/database.ts';
-import { entryCondition, matchesFilter, type StoreFilter, type StoreScope } from '../store/read.ts';
+import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
 import { attribute } from './document.ts';
 import { readEntriesOf } from './index-tables.ts';
 import { fold, type Query } from './query.ts';
@@ -69,13 +69,10 @@ function foremost(candidates: Candidate[], from: number, end: number): Candidate
 
 async function readWave(database: Database, wave: Candidate[], { scope, filter }: Sieve): Promise<Found[]> {
   const stored = new Map(wave.flatMap((each) => ('doc' in each ? [[each.doc, each.bm25] as const] : [])));
-  const entries = await readEntriesOf(database, [...stored.keys()], entryCondition(scope, filter));
-  const found = [...entries].map(([doc, { entry, hash }]) => ({ entry, hash, bm25: stored.get(doc) ?? 0 }));
-  for (const each of wave) {
-    if ('doc' in each || !matchesFilter(each.waiting.entry, scope, filter)) continue;
-    found.push({ ...each.waiting, bm25: each.bm25 });
-  }
-  return found.toSorted((a, b) => b.bm25 - a.bm25);
+  const entries = await readEntriesOf(database, [...stored.keys()]);
+  const found = [...entries].map(([doc, each]) => ({ ...each, bm25: stored.get(doc) ?? 0 }));
+  for (const each of wave) if ('waiting' in each) found.push({ ...each.waiting, bm25: each.bm25 });
+  return found.filter(({ entry }) => matchesFilter(entry, scope, filter)).toSorted((a, b) => b.bm25 - a.bm25);
 }
 
 function hasPhrases(entry: Entry, phrases: string[]): boolean {

@@ -2,7 +2,7 @@
  * The tables of recall's index, in SQL: what recall reads of them, and how segments are written and dropped. What is in
  * a segment never changes; which of its documents live is told by brain_documents, which the writes of entries keep true.
  */
-import { and, type SQL, sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { type Database, rowsOf } from '../store/database.ts';
 import { type EntryWithHash, rowToEntry } from '../store/read.ts';
 import { brainDocuments, brainEntries } from '../store/schema.ts';
@@ -47,7 +47,7 @@ export async function readSegments(database: Database): Promise<Segment[]> {
     segment: row.segment,
     workspaceId: row.workspace_id,
     documents: row.documents,
-    lengthTotal: Number(row.length_total),
+    lengthTotal: row.length_total,
     dead: row.dead ?? [],
   }));
 }
@@ -137,12 +137,11 @@ export async function readTermsBetween(
   return rows.map(({ term }) => term);
 }
 
-/** The entries of these documents, by document; the dead are absent, and so is what `condition` leaves out. */
-export async function readEntriesOf(
-  database: Database,
-  docs: number[],
-  condition: SQL | undefined,
-): Promise<Map<number, EntryWithHash>> {
+/**
+ * The entries of these documents, by document; the dead are absent. By id alone: with a scope beside it PostgreSQL reads
+ * the whole scope, and with a new table's statistics it does so for any number of ids.
+ */
+export async function readEntriesOf(database: Database, docs: number[]): Promise<Map<number, EntryWithHash>> {
   if (docs.length === 0) return new Map();
   const rows = await database
     .select({
@@ -151,11 +150,8 @@ export async function readEntriesOf(
     })
     .from(brainEntries)
     .where(
-      and(
-        sql`${brainEntries.entryId} = ANY (ARRAY(SELECT d.entry_id FROM brain_documents d WHERE NOT d.is_dead
-          AND d.doc = ANY (ARRAY(SELECT json_array_elements_text(${JSON.stringify(docs)}::json)::integer))))`,
-        condition,
-      ),
+      sql`${brainEntries.entryId} = ANY (ARRAY(SELECT d.entry_id FROM brain_documents d WHERE NOT d.is_dead
+        AND d.doc = ANY (ARRAY(SELECT json_array_elements_text(${JSON.stringify(docs)}::json)::integer))))`,
     );
   return new Map(rows.map(({ doc, entry }) => [doc, { entry: rowToEntry(entry), hash: entry.hash }]));
 }

@@ -17,7 +17,7 @@ import { SEGMENT_DOCUMENTS_MAX } from './postings.ts';
 /** Text that one step reads. */
 const STEP_BYTES_MAX = 8 * 1024 * 1024;
 /** So few entries are gone through sooner than they are worth a segment. */
-const WAITING_MIN = 64;
+const WAITING_MIN = 32;
 /** So many small segments are put together, or so many dead documents are dropped by it. */
 const MERGE_SEGMENTS_MIN = 8;
 const MERGE_DEAD_MIN = SEGMENT_DOCUMENTS_MAX / 4;

@@ -4,15 +4,8 @@
  */
 import type { Entry } from '../core/entry.ts';
 import type { Database } from '../store/database.ts';
-import {
-  type EntryWithHash,
-  findByPrefix,
-  listEntries,
-  matchesFilter,
-  readPast,
-  type StoreFilter,
-  type StoreScope,
-} from '../store/read.ts';
+import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
+import { type EntryWithHash, findByPrefix, listEntries, readPast } from '../store/read.ts';
 import { demandsOf, readFound } from './candidates.ts';
 import { attribute } from './document.ts';
 import { parseQuery, type Query } from './query.ts';

@@ -1,7 +1,8 @@
 /** In place of a superseded entry comes the one that superseded it, and says so. */
 import type { Entry } from '../core/entry.ts';
 import type { Database } from '../store/database.ts';
-import { type EntryWithHash, readEntries, type StoreScope } from '../store/read.ts';
+import type { StoreScope } from '../store/filter.ts';
+import { type EntryWithHash, readEntries } from '../store/read.ts';
 import type { RankedEntry } from './ranking.ts';
 
 /** Successors of successors; a longer chain is a circle. */

@@ -57,8 +57,24 @@ export function shareOf(word: string, term: string): number {
   if (term.startsWith(word)) return BEGINNING_SHARE * (word.length / term.length) ** 0.25;
   const slipsMax = word.length >= TWO_SLIPS_CHARACTERS_MIN ? 2 : 1;
   if (Math.abs(word.length - term.length) > slipsMax) return 0;
+  if (lettersApart(word, term) > 2 * slipsMax) return 0;
   const slips = distance(word, term);
   return slips <= slipsMax ? SLIP_SHARE / slips : 0;
+}
+
+/** Letters (without their number) that only one of the two has: a slip makes two at most, and this is quickly told. */
+function lettersApart(a: string, b: string): number {
+  let apart = lettersOf(a) ^ lettersOf(b);
+  let count = 0;
+  for (; apart !== 0; apart &= apart - 1) count += 1;
+  return count;
+}
+
+/** A bit for each letter, as far as 32 bits tell them apart. */
+function lettersOf(word: string): number {
+  let bits = 0;
+  for (let index = 0; index < word.length; index += 1) bits |= 1 << (word.charCodeAt(index) & 31);
+  return bits;
 }
 
 /** Optimal string alignment: letters added, left out, changed, or two that changed places. Words are short. */

@@ -29,7 +29,6 @@ async function verifySegment(database: Database, { segment, dead, lengthTotal }:
   const entries = await readEntriesOf(
     database,
     living.map(({ doc }) => doc),
-    undefined,
   );
   const expected = new Map<string, string>();
   for (const { doc, lengthCode } of living) {

@@ -2,10 +2,11 @@
  * Every question that is asked of the entries and of the log, save for recall's. Owns the mapping from rows to
  * entries. Writes nothing.
  */
-import { and, asc, count, desc, eq, gt, gte, inArray, like, lte, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, gte, inArray, like, lte, sql } from 'drizzle-orm';
 import type { Entry, EntryStatus } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
 import { type Database, rowsOf } from './database.ts';
+import { entryCondition, type StoreFilter, type StoreScope } from './filter.ts';
 import { brainChanges, brainEntries } from './schema.ts';
 
 /** A version in the log. The same shape as the brain's LoggedChange. */
@@ -30,105 +31,8 @@ export interface EntryWithHash {
   hash: string;
 }
 
-/** One project of a workspace, or, with `projectId: null`, all of it. */
-export interface StoreScope {
-  workspaceId: string;
-  projectId: string | null;
-}
-
-/** What narrows a read of entries. */
-export interface StoreFilter {
-  agent?: string;
-  kind?: Entry['kind'];
-  tags?: string[];
-  /** Last updated from this time on, or up to and including that one. */
-  sinceMs?: number;
-  untilMs?: number;
-  /** Entries with a ref that is this text, ends in it as a path does, or is the commit that it abbreviates. */
-  ref?: string;
-  /** Also superseded and retracted ones. */
-  includeInactive?: boolean;
-  /** Of these states only. */
-  statuses?: EntryStatus[];
-}
-
 type EntryRow = typeof brainEntries.$inferSelect;
 type ChangeRow = typeof brainChanges.$inferSelect;
-
-/** The condition of a scope and a filter, to be used in any statement over brain_entries. */
-export function entryCondition(scope: StoreScope, filter: StoreFilter): SQL | undefined {
-  return and(
-    eq(brainEntries.workspaceId, scope.workspaceId),
-    scope.projectId === null ? undefined : eq(brainEntries.projectId, scope.projectId),
-    statusCondition(filter),
-    filter.agent === undefined ? undefined : eq(brainEntries.agent, filter.agent),
-    filter.kind === undefined ? undefined : eq(brainEntries.kind, filter.kind),
-    filter.sinceMs === undefined ? undefined : gte(brainEntries.updatedAt, filter.sinceMs),
-    filter.untilMs === undefined ? undefined : lte(brainEntries.updatedAt, filter.untilMs),
-    filter.ref === undefined ? undefined : refCondition(filter.ref),
-    ...(filter.tags ?? []).map((tag) => sql`${tag} = ANY(${brainEntries.tags})`),
-  );
-}
-
-function statusCondition({ statuses, includeInactive }: StoreFilter): SQL | undefined {
-  if (statuses !== undefined) return inArray(brainEntries.status, statuses);
-  return includeInactive === true ? undefined : eq(brainEntries.status, 'active');
-}
-
-function refCondition(ref: string): SQL {
-  const { whole, endings, beginnings } = refForms(ref);
-  const literal = (text: string): string => text.replaceAll(/[\\%_]/g, String.raw`\$&`);
-  const patterns = [
-    ...whole.map(literal),
-    ...endings.map((text) => `%${literal(text)}`),
-    ...beginnings.flatMap((text) => [`${literal(text)}%`, `%:${literal(text)}%`]),
-  ];
-  const list = sql.join(
-    patterns.map((pattern) => sql`${pattern}`),
-    sql`, `,
-  );
-  return sql`EXISTS (SELECT FROM unnest(${brainEntries.refs}) AS r WHERE lower(r) LIKE ANY (ARRAY[${list}]))`;
-}
-
-/** A ref is named by all of it, by what follows a "/" or "scheme:", or, a commit, by its first seven digits or more. */
-function refForms(ref: string): { whole: string[]; endings: string[]; beginnings: string[] } {
-  const folded = ref.toLowerCase();
-  return {
-    whole: [folded],
-    endings: [`/${folded}`, `:${folded}`],
-    beginnings: /^[0-9a-f]{7,64}$/.test(folded) ? [folded] : [],
-  };
-}
-
-/** What entryCondition says, of an entry that is at hand. */
-export function matchesFilter(entry: Entry, scope: StoreScope, filter: StoreFilter): boolean {
-  const { statuses, includeInactive } = filter;
-  return (
-    entry.workspaceId === scope.workspaceId &&
-    (scope.projectId === null || entry.projectId === scope.projectId) &&
-    (statuses === undefined
-      ? includeInactive === true || entry.status === 'active'
-      : statuses.includes(entry.status)) &&
-    (filter.agent === undefined || entry.agent === filter.agent) &&
-    (filter.kind === undefined || entry.kind === filter.kind) &&
-    (filter.sinceMs === undefined || entry.updatedAt >= filter.sinceMs) &&
-    (filter.untilMs === undefined || entry.updatedAt <= filter.untilMs) &&
-    (filter.ref === undefined || hasRef(entry, filter.ref)) &&
-    (filter.tags ?? []).every((tag) => entry.tags.includes(tag))
-  );
-}
-
-function hasRef({ refs }: Entry, ref: string): boolean {
-  const { whole, endings, beginnings } = refForms(ref);
-  return refs.some((each) => {
-    const folded = each.toLowerCase();
-    return (
-      whole.includes(folded) ||
-      endings.some((text) => folded.endsWith(text)) ||
-      beginnings.some((text) => folded.startsWith(text) || folded.includes(`:${text}`))
-    );
-  });
-}
 
 /**
  * As they were at a time: the entries of a workspace that have been changed since, and that were there then. What was not
@@ -169,15 +73,15 @@ export async function listEntries(
   return rows.map(rowToEntry);
 }
 
-/** The current versions of the named entries, by id; unknown ids are absent, and so is what `condition` leaves out. */
-export async function readEntries(
-  database: Database,
-  entryIds: string[],
-  condition?: SQL,
-): Promise<Map<string, EntryWithHash>> {
+/** The current versions of the named entries, by id; unknown ids are absent. */
+export async function readEntries(database: Database, entryIds: string[]): Promise<Map<string, EntryWithHash>> {
   if (entryIds.length === 0) return new Map();
-  const isNamed = sql`${brainEntries.entryId} = ANY (ARRAY(SELECT json_array_elements_text(${JSON.stringify(entryIds)}::json)))`;
-  const rows = await database.select().from(brainEntries).where(and(isNamed, condition));
+  const rows = await database
+    .select()
+    .from(brainEntries)
+    .where(
+      sql`${brainEntries.entryId} = ANY (ARRAY(SELECT json_array_elements_text(${JSON.stringify(entryIds)}::json)))`,
+    );
   return new Map(rows.map((row) => [row.entryId, { entry: rowToEntry(row), hash: row.hash }]));
 }
 

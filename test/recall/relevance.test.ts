@@ -6,7 +6,8 @@ import type { RecallHit, RecallRequest } from '../../lib/brain/contract.ts';
 import type { BrainSession } from '../../lib/brain/session.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import { ENTRY_KINDS, ENTRY_STATUSES } from '../../lib/core/vocabulary.ts';
-import { listEntries, matchesFilter, type StoreFilter } from '../../lib/store/read.ts';
+import { matchesFilter, type StoreFilter } from '../../lib/store/filter.ts';
+import { listEntries } from '../../lib/store/read.ts';
 import type { OpenStore } from '../../lib/store/pglite.ts';
 import { openMemorySession, openMemoryStore } from '../support/memory-store.ts';
 

@@ -77,7 +77,7 @@ export async function weighWords(database: Database, corpus: Corpus, { words }: 
         if (!terms.has(term)) terms.set(term, share * corpus.worthOf(term));
       }
       if (variants.length > 0) {
-        max += Math.max(...variants.map(({ term }) => corpus.worthOf(term)));
+        max += Math.max(...variants.map(({ term, share }) => share * corpus.worthOf(term)));
         continue;
       }
     }

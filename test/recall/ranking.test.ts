@@ -72,5 +72,6 @@ test('[R13] where a word is unknown its beginning finds it, and so does a slip; 
   expect(await recall('kuber')).toEqual(['Kubernetes rollout']);
   expect(await recall('kubernets')).toEqual(['Kubernetes rollout']);
   expect(await recall('kuebrnetes rollout')).toEqual(['Kubernetes rollout']);
+  expect(await recall('kubernets rolout')).toEqual(['Kubernetes rollout']);
   expect(await recall('xuber')).toEqual([]);
 });

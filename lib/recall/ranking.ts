@@ -11,6 +11,9 @@ import { UNKNOWN_WORDS_MAX, variantsOf } from './unknown-words.ts';
 /** The foremost by BM25, whose order of words is looked at. */
 export const REORDERED_MAX = 40;
 
+/** That none of so many entries has a word tells that it is about something else; that none of five has, tells nothing. */
+const TELLING_DOCUMENTS = 500;
+
 /** What an entry loses by age, by doubt, or by having been superseded: a tie-breaker, no more. */
 const RECENCY_SHARE = 0.03;
 const RECENCY_HALF_LIFE_MS = 180 * 86_400_000;
@@ -55,7 +58,8 @@ export interface Worths {
 export async function weighWords(database: Database, corpus: Corpus, { words }: Query): Promise<Worths> {
   const terms = new Map<string, number>();
   const byWord = new Map<string, string[]>();
-  const unknownWorth = inverseFrequency(corpus.statistics.documents, 0);
+  const { documents } = corpus.statistics;
+  const unknownWorth = inverseFrequency(documents, 0) * Math.min(1, documents / TELLING_DOCUMENTS);
   let max = 0;
   let unknown = 0;
   for (const word of words) {

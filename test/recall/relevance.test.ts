@@ -55,6 +55,16 @@ test('[R7] a question that nothing answers has no answer; the nearest misses are
   expect(hit?.reasons.words).toBeGreaterThan(0);
 });
 
+test('[R7] in a young brain words that it has not yet heard say little', async () => {
+  await record({
+    title: 'Connection pool of 50 for checkout',
+    conclusion: 'Worse: p99 rose from 180 ms to 420 ms',
+    tags: ['postgres', 'performance'],
+  });
+  expect(await titles('checkout timeouts database pool')).toEqual(['Connection pool of 50 for checkout']);
+  expect(await titles('how long should I bake the bread for checkout')).toEqual([]);
+});
+
 test('[R10] a phrase is looked for as it stands; where nothing has it, its words count', async () => {
   await record(
     { title: 'connection pool' },

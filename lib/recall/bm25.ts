@@ -21,6 +21,7 @@ const NEAR_TERMS = 8;
 const NEAR_WEIGHT = 0.3;
 const TITLE_WEIGHT = 0.5;
 const EVIDENCE_WORDS = 3;
+const WHOLE_QUESTION = 0.25;
 
 /** What ranking knows of all entries of the workspace. */
 export interface Statistics {
@@ -68,7 +69,7 @@ export function orderBonus(sequence: readonly string[], fields: FieldTerms, wort
 export function evidence(matched: number, asked: number): number {
   if (asked <= 1) return 1;
   const believed = 1 - Math.exp(-matched / EVIDENCE_WORDS);
-  return matched >= asked && asked <= EVIDENCE_WORDS ? Math.sqrt(believed) : believed;
+  return matched >= asked && asked <= EVIDENCE_WORDS ? believed ** WHOLE_QUESTION : believed;
 }
 
 function pairsOf(sequence: readonly string[]): [string, string][] {

@@ -14,11 +14,18 @@ import { Corpus } from './retrieval.ts';
 import { withSuccessors } from './successors.ts';
 
 /**
- * Below this the best entry is no answer. Share of the greatest score that the query could reach, as far as its matching
- * words can be believed: of the questions that a set of records answers it keeps nearly all, of another set's it refuses
- * nearly all (docs/RECALL.md).
+ * Below this the best entry is no answer: a share of the greatest score that the query could reach, as far as its matching
+ * words can be believed. The more words a question has, the less of them does an entry about something else have. Of the
+ * questions that a set of records answers it keeps nearly all, of another set's it refuses nine of ten (docs/RECALL.md).
  */
-export const RELEVANT_MIN = 0.27;
+function relevantMin(words: number): number {
+  // Who asks for a single word wants what has it.
+  return words === 1 ? RELEVANT_MIN_SINGLE : Math.min(RELEVANT_MIN_MAX, RELEVANT_MIN_ROOT / Math.sqrt(words));
+}
+
+const RELEVANT_MIN_MAX = 0.3;
+const RELEVANT_MIN_ROOT = 0.56;
+const RELEVANT_MIN_SINGLE = 0.2;
 /** An entry that is so far below the greatest score is not shown beside a good one. */
 const TAIL_MIN = 0.1;
 
@@ -60,7 +67,8 @@ export async function recallEntries(database: Database, asked: RecallQuery): Pro
   // A phrase that nothing has is a wish, not a filter: the words may still be there.
   if (found.length === 0) found = await readFound(database, candidates, { ...sieve, phrases: [] });
 
-  const relevant = keepRelevant(rank(found, { parsed, worths, nowMs: asOfMs ?? query.nowMs }), query.isLoose === true);
+  const ranked = rank(found, { parsed, worths, nowMs: asOfMs ?? query.nowMs });
+  const relevant = query.isLoose === true ? ranked : keepRelevant(ranked, parsed.words.length);
   const answer = showsInactive(query.filter)
     ? relevant.slice(0, query.limit)
     : await withSuccessors(database, relevant, { scope, limit: query.limit, past });
@@ -78,10 +86,9 @@ function untilThen(filter: StoreFilter, asOfMs: number): StoreFilter {
   return { ...filter, untilMs: Math.min(asOfMs, filter.untilMs ?? asOfMs) };
 }
 
-function keepRelevant(ranked: RankedEntry[], isLoose: boolean): RankedEntry[] {
-  if (isLoose) return ranked;
+function keepRelevant(ranked: RankedEntry[], words: number): RankedEntry[] {
   const best = Math.max(0, ...ranked.map(({ reasons }) => reasons.relevance));
-  return best < RELEVANT_MIN ? [] : ranked.filter(({ score }) => score >= TAIL_MIN);
+  return best < relevantMin(words) ? [] : ranked.filter(({ score }) => score >= TAIL_MIN);
 }
 
 /** Without words: the newest that pass the filters. A text without any word or tag in it has no answer. */

@@ -55,6 +55,12 @@ test('[R7] a question that nothing answers has no answer; the nearest misses are
   expect(hit?.reasons.words).toBeGreaterThan(0);
 });
 
+test('[R7] a single word finds what has it, however long that is', async () => {
+  const summary = `${'Nothing of interest is said here at some length. '.repeat(8)} Then comes jitter.`;
+  await record({ title: 'A long report', summary }, { title: 'Short' });
+  expect(await titles('jitter')).toEqual(['A long report']);
+});
+
 test('[R7] in a young brain words that it has not yet heard say little', async () => {
   await record({
     title: 'Connection pool of 50 for checkout',

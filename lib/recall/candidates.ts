@@ -6,11 +6,11 @@ import type { Entry } from '../core/entry.ts';
 import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
 import { attribute } from './document.ts';
-import { readEntriesOf } from './index-tables.ts';
+import { readEntriesOf, readNewestOf } from './index-tables.ts';
 import { fold, type Query } from './query.ts';
 import type { Candidate, Demands } from './retrieval.ts';
 
-/** Each wave is so much larger than all before. */
+/** Each wave is so many times as large as all before it. */
 const WAVE_GROWTH = 8;
 
 export interface Found {
@@ -43,40 +43,67 @@ export function demandsOf(scope: StoreScope, filter: StoreFilter, { required, ex
   };
 }
 
-/** By BM25, best first. */
+/** By BM25, best first; of those with the same, the newest first. */
 export async function readFound(database: Database, candidates: Candidate[], sieve: Sieve): Promise<Found[]> {
   const found: Found[] = [];
-  let wave = foremost(candidates, 0, sieve.wanted);
-  for (let from = 0; wave.length > 0 && found.length < sieve.wanted;) {
+  let rest: readonly Candidate[] = candidates;
+  let read = 0;
+  while (rest.length > 0 && found.length < sieve.wanted) {
+    const wave = await foremost(database, rest, Math.max(sieve.wanted, read * WAVE_GROWTH));
     const passed = await readWave(database, wave, sieve);
     found.push(...passed.filter(({ entry }) => hasPhrases(entry, sieve.phrases)));
-    from += wave.length;
-    wave = foremost(candidates, from, from * WAVE_GROWTH);
+    read += wave.length;
+    const taken = new Set(wave);
+    rest = rest.filter((each) => !taken.has(each));
   }
   return found;
 }
 
-/** The candidates from the `from`th to before the `end`th, and who has the same score as the last. */
-function foremost(candidates: Candidate[], from: number, end: number): Candidate[] {
-  if (from >= candidates.length) return [];
+/** The `count` best candidates, in no order. Of many that are as good as the last, the newest: they are not all read. */
+async function foremost(
+  database: Database,
+  candidates: readonly Candidate[],
+  count: number,
+): Promise<readonly Candidate[]> {
+  if (candidates.length <= count) return candidates;
   const scores = Float64Array.from(candidates, ({ bm25 }) => bm25).sort();
-  const least = scores[Math.max(0, scores.length - end)] ?? 0;
-  return candidates
-    .filter(({ bm25 }) => bm25 >= least)
-    .toSorted((a, b) => b.bm25 - a.bm25)
-    .slice(from);
+  const least = scores[scores.length - count] ?? 0;
+  const better = candidates.filter(({ bm25 }) => bm25 > least);
+  const ties = candidates.filter(({ bm25 }) => bm25 === least);
+  const room = count - better.length;
+  return [...better, ...(ties.length > room ? await newest(database, ties, room) : ties)];
 }
 
-async function readWave(database: Database, wave: Candidate[], { scope, filter }: Sieve): Promise<Found[]> {
+async function newest(database: Database, ties: readonly Candidate[], count: number): Promise<Candidate[]> {
+  const stored = new Map(ties.flatMap((each) => ('doc' in each ? [[each.doc, each] as const] : [])));
+  const dated: { candidate: Candidate; updatedAt: number; entryId: string }[] = [];
+  for (const { doc, ...date } of await readNewestOf(database, [...stored.keys()], count)) {
+    const candidate = stored.get(doc);
+    if (candidate !== undefined) dated.push({ candidate, ...date });
+  }
+  for (const each of ties) if ('waiting' in each) dated.push({ candidate: each, ...each.waiting.entry });
+  return dated
+    .toSorted(newestFirst)
+    .slice(0, count)
+    .map(({ candidate }) => candidate);
+}
+
+async function readWave(database: Database, wave: readonly Candidate[], { scope, filter }: Sieve): Promise<Found[]> {
   const stored = new Map(wave.flatMap((each) => ('doc' in each ? [[each.doc, each.bm25] as const] : [])));
   const entries = await readEntriesOf(database, [...stored.keys()]);
   const found = [...entries].map(([doc, each]) => ({ ...each, bm25: stored.get(doc) ?? 0 }));
   for (const each of wave) if ('waiting' in each) found.push({ ...each.waiting, bm25: each.bm25 });
-  return found.filter(({ entry }) => matchesFilter(entry, scope, filter)).toSorted((a, b) => b.bm25 - a.bm25);
+  return found
+    .filter(({ entry }) => matchesFilter(entry, scope, filter))
+    .toSorted((a, b) => b.bm25 - a.bm25 || newestFirst(a.entry, b.entry));
 }
 
 function hasPhrases(entry: Entry, phrases: string[]): boolean {
   if (phrases.length === 0) return true;
   const texts = [entry.title, entry.conclusion, entry.summary, ...entry.tags, ...entry.refs].map(fold);
   return phrases.every((phrase) => texts.some((text) => text.includes(phrase)));
+}
+
+function newestFirst(a: { updatedAt: number; entryId: string }, b: { updatedAt: number; entryId: string }): number {
+  return b.updatedAt - a.updatedAt || (a.entryId < b.entryId ? 1 : -1);
 }

@@ -52,7 +52,10 @@ export async function readSegments(database: Database): Promise<Segment[]> {
   }));
 }
 
-/** The index of a workspace as one question needs it: one statement, because each costs more than what it reads. */
+/**
+ * The index of a workspace as one question needs it: one statement, because each costs more than what it reads.
+ * What waits is few, and each is looked up: of a join PostgreSQL makes a walk through all entries of the workspace.
+ */
 export async function readIndex(
   database: Database,
   workspaceId: string,
@@ -67,8 +70,8 @@ export async function readIndex(
           FROM brain_documents d WHERE d.is_dead AND d.doc >= s.segment * ${SEGMENT_DOCUMENTS_MAX}::integer
             AND d.doc < (s.segment + 1) * ${SEGMENT_DOCUMENTS_MAX}::integer))::text
         FROM brain_segments s WHERE s.workspace_id = ${workspaceId}
-      UNION ALL SELECT 'w', u.entry_id, 0, '' FROM brain_unindexed u JOIN brain_entries e ON e.entry_id = u.entry_id
-        WHERE e.workspace_id = ${workspaceId}`,
+      UNION ALL SELECT 'w', u.entry_id, 0, '' FROM brain_unindexed u
+        WHERE (SELECT e.workspace_id FROM brain_entries e WHERE e.entry_id = u.entry_id) = ${workspaceId}`,
   );
   const ofKind = (kind: string) => rows.filter((row) => row.kind === kind);
   return {
@@ -94,6 +97,10 @@ export async function readPostings(database: Database, terms: readonly string[])
     sql`SELECT term, segment, encode(data, 'base64') AS value FROM brain_postings WHERE term = ANY (${textArray(terms)})`,
   );
   return rows.map(({ term, segment, value }) => ({ term, segment, data: Buffer.from(value, 'base64') }));
+}
+
+function integerArray(integers: readonly number[]): SQL {
+  return sql`string_to_array(${integers.join(',')}, ',')::integer[]`;
 }
 
 function textArray(texts: readonly string[]): SQL {
@@ -151,9 +158,25 @@ export async function readEntriesOf(database: Database, docs: number[]): Promise
     .from(brainEntries)
     .where(
       sql`${brainEntries.entryId} = ANY (ARRAY(SELECT d.entry_id FROM brain_documents d WHERE NOT d.is_dead
-        AND d.doc = ANY (ARRAY(SELECT json_array_elements_text(${JSON.stringify(docs)}::json)::integer))))`,
+        AND d.doc = ANY (${integerArray(docs)})))`,
     );
   return new Map(rows.map(({ doc, entry }) => [doc, { entry: rowToEntry(entry), hash: entry.hash }]));
+}
+
+/** The newest of these documents, at most `limit`, without reading more of their entries than their dates. */
+export async function readNewestOf(
+  database: Database,
+  docs: number[],
+  limit: number,
+): Promise<{ doc: number; updatedAt: number; entryId: string }[]> {
+  if (docs.length === 0) return [];
+  const rows = await rowsOf<{ doc: number; updated_at: string | number; entry_id: string }>(
+    database,
+    sql`SELECT d.doc, e.updated_at, e.entry_id FROM brain_documents d JOIN brain_entries e ON e.entry_id = d.entry_id
+      WHERE NOT d.is_dead AND d.doc = ANY (${integerArray(docs)})
+      ORDER BY e.updated_at DESC, e.entry_id COLLATE "C" DESC LIMIT ${limit}`,
+  );
+  return rows.map((row) => ({ doc: row.doc, updatedAt: Number(row.updated_at), entryId: row.entry_id }));
 }
 
 /** How many entries are in no segment, counted up to `atMost`. */

@@ -16,10 +16,11 @@ import { inScratch } from '../support/stores.ts';
 let store: OpenStore;
 let session: BrainSession;
 let workspaceId: string;
+let aheadMs = 0;
 beforeAll(async () => {
   store = await openMemoryStore();
   session = await openMemorySession(store, {
-    nowMs: () => Date.now(),
+    nowMs: () => Date.now() + aheadMs,
     createEntryId: () => randomUUID(),
     createReplicaId: randomUUID,
   });
@@ -87,6 +88,28 @@ test('[R8] after any history the index is what the entries give anew, and indexi
     }),
     { numRuns: 25 },
   );
+});
+
+test('[R2] [R8] of many that are equally good the newest are the answer, wherever in the index they are', async () => {
+  workspaceId = randomUUID();
+  const ids: string[] = [];
+  for (let index = 0; index < 90; index += 1) {
+    aheadMs += 1_000;
+    ids.push(await record(`quokka ${index + 100}`));
+    if (index === 50) await step();
+  }
+  aheadMs += 1_000;
+  await session.run('edit', {
+    requestId: randomUUID(),
+    reference: { workspaceId, idOrPrefix: ids[3] ?? '' },
+    edit: { title: 'quokka 999' },
+  });
+  const expected = [ids[3], ...ids.slice(-9).toReversed()];
+  const newest = async () =>
+    ((await ask('quokka')) as { entryId: string }[]).slice(0, 10).map(({ entryId }) => entryId);
+  expect(await newest()).toEqual(expected);
+  await step();
+  expect(await newest()).toEqual(expected);
 });
 
 test('[R8] what was adopted by a workspace is found there, indexed before or not', async () => {

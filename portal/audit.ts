@@ -1,0 +1,47 @@
+/**
+ * Who came and when: JSON lines in `audit.log` of the portal's directory, 0600, of bounded size. Holds no secret, and
+ * no control character of a stranger's.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+
+/** Past it the log becomes `audit.log.1`, whose place it takes. */
+const LOG_BYTES_MAX = 4 * 1024 * 1024;
+const TEXT_CHARACTERS_MAX = 200;
+
+export type AuditEvent =
+  'started' | 'stopped' | 'login' | 'login refused' | 'connected' | 'disconnected' | 'refused' | 'shared' | 'rotated';
+
+export type AuditFields = Record<string, string | number | boolean | undefined>;
+
+export class AuditLog {
+  readonly #file: string;
+  readonly #now: () => number;
+  #bytes: number;
+
+  constructor(directory: string, nowMs: () => number) {
+    this.#file = path.join(directory, 'audit.log');
+    this.#now = nowMs;
+    this.#bytes = fs.statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  write(event: AuditEvent, fields: AuditFields): void {
+    const clean = Object.entries(fields).map(([key, value]) => [key, typeof value === 'string' ? cut(value) : value]);
+    const line = `${JSON.stringify({ at: new Date(this.#now()).toISOString(), event, ...Object.fromEntries(clean) })}\n`;
+    if (this.#bytes + line.length > LOG_BYTES_MAX) {
+      fs.renameSync(this.#file, `${this.#file}.1`);
+      this.#bytes = 0;
+    }
+    try {
+      fs.appendFileSync(this.#file, line, { mode: 0o600 });
+      this.#bytes += Buffer.byteLength(line);
+    } catch (error) {
+      // A full disk must not lock its owner out of the machine that is to be mended.
+      if (!['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
+}
+
+function cut(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?').slice(0, TEXT_CHARACTERS_MAX);
+}

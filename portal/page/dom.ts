@@ -1,0 +1,11 @@
+/** Finding what index.html holds. A missing element is a bug of the page, and says so. */
+export function byId<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`the page has no #${id}`);
+  return element as Kind;
+}
+
+/** Text from elsewhere as one line of bounded length, without what could reorder or hide it. */
+export function plainLine(text: string, charactersMax: number): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').slice(0, charactersMax);
+}

@@ -1,0 +1,82 @@
+/**
+ * How many bytes may be on their way to a viewer, unacknowledged. Twice what the path holds at the rate that it was seen
+ * to deliver (the bandwidth-delay product): less starves a long path, more is only a longer queue before a slow
+ * terminal, and so a later Ctrl-C. Pure: time is a parameter. Invariant: BASE <= bytes <= MAX.
+ */
+
+/** Enough for any terminal on a short path; at 5 MB/s a queue of 20 ms. */
+export const WINDOW_BASE_BYTES = 96 * 1024;
+/** What a viewer may cost in memory: 7 MB/s at half a second of round trip. */
+export const WINDOW_MAX_BYTES = 4 * 1024 * 1024;
+
+/** Twice the product: the second half is what keeps the path busy while acknowledgements are on their way. */
+const GAIN = 2;
+/** Rates and round trips older than this are forgotten, in milliseconds: a train leaves its tunnel. */
+const MEMORY_MS = 10_000;
+/** Marks that are kept, one a frame; frames beyond are not measured. */
+const MARKS_MAX = 256;
+
+interface Mark {
+  seq: number;
+  sentMs: number;
+  /** What had been acknowledged when it was sent, and when that was. */
+  ackedSeq: number;
+  ackedMs: number;
+}
+
+export class Window {
+  #bytes = WINDOW_BASE_BYTES;
+  #roundTripMs: number | undefined;
+  #roundTripAtMs = 0;
+  #bytesPerMs = 0;
+  #rateAtMs = 0;
+  #ackedSeq: number;
+  #ackedMs: number;
+  readonly #marks: Mark[] = [];
+
+  constructor(ackedSeq: number, nowMs: number) {
+    this.#ackedSeq = ackedSeq;
+    this.#ackedMs = nowMs;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The shortest of late, or undefined before the first. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  /** A frame that ends before `seq` was handed over. */
+  sent(seq: number, nowMs: number): void {
+    // On an idle path the time since the last acknowledgement says nothing about the rate.
+    if (this.#marks.length === 0) this.#ackedMs = nowMs;
+    if (this.#marks.length >= MARKS_MAX) return;
+    this.#marks.push({ seq, sentMs: nowMs, ackedSeq: this.#ackedSeq, ackedMs: this.#ackedMs });
+  }
+
+  acknowledged(seq: number, nowMs: number): void {
+    let reached: Mark | undefined;
+    while (this.#marks[0] !== undefined && this.#marks[0].seq <= seq) reached = this.#marks.shift();
+    this.#ackedSeq = seq;
+    this.#ackedMs = nowMs;
+    if (reached === undefined) return;
+    this.#noteRoundTrip(nowMs - reached.sentMs, nowMs);
+    this.#noteRate((seq - reached.ackedSeq) / Math.max(1, nowMs - reached.ackedMs), nowMs);
+    const product = this.#bytesPerMs * (this.#roundTripMs ?? 0);
+    this.#bytes = Math.round(Math.min(WINDOW_MAX_BYTES, Math.max(WINDOW_BASE_BYTES, GAIN * product)));
+  }
+
+  #noteRoundTrip(ms: number, nowMs: number): void {
+    if (this.#roundTripMs !== undefined && ms > this.#roundTripMs && nowMs - this.#roundTripAtMs < MEMORY_MS) return;
+    this.#roundTripMs = ms;
+    this.#roundTripAtMs = nowMs;
+  }
+
+  #noteRate(bytesPerMs: number, nowMs: number): void {
+    if (bytesPerMs < this.#bytesPerMs && nowMs - this.#rateAtMs < MEMORY_MS) return;
+    this.#bytesPerMs = bytesPerMs;
+    this.#rateAtMs = nowMs;
+  }
+}

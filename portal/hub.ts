@@ -60,6 +60,7 @@ export type OpenRequest = Hello & { session: string };
 export interface HubRim {
   nowMs(): number;
   soon(run: () => void): void;
+  later(run: () => void): void;
   keptMs?: number;
 }
 

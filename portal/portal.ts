@@ -31,6 +31,7 @@ import {
   plainAddress,
 } from './names.ts';
 import { CLOSE, INPUT_FRAME_BYTES_MAX } from './protocol.ts';
+import { HOLD_MS } from './session.ts';
 import type { Tailscale, Whois } from './tailscale.ts';
 
 /** How often it is asked which addresses there are. */
@@ -102,7 +103,7 @@ export class Portal {
   readonly access: Access;
   readonly #options: PortalOptions;
   readonly #audit: AuditLog;
-  readonly #hub: Hub;
+  readonly hub: Hub;
   readonly #limits = new RateLimits({
     keyRequestsPerMinute: 1,
     addressRequestsPerMinute: 1,
@@ -129,7 +130,11 @@ export class Portal {
     this.#startedMs = options.nowMs();
     this.access = new Access(options.directory, options.nowMs);
     this.#audit = new AuditLog(options.directory, options.nowMs);
-    this.#hub = new Hub(options.source, { nowMs: () => performance.now(), soon: (run) => void setImmediate(run) });
+    this.hub = new Hub(options.source, {
+      nowMs: () => performance.now(),
+      soon: (run) => void setImmediate(run),
+      later: (run) => void setTimeout(run, HOLD_MS),
+    });
     for (const name of [...options.hostNames, os.hostname()]) this.#names.add(name.toLowerCase());
 
     // One application for the WebSocket alone: what @hono/node-ws asks is answered without a second judgement.
@@ -159,6 +164,11 @@ export class Portal {
       cookieName: `sm_portal_${options.port}`,
       isAccountAllowed: (request) => this.#isAccountAllowed(request),
     }).fetch;
+  }
+
+  /** Handshakes that are being judged. */
+  get pendingHandshakes(): number {
+    return this.#gate.pending;
   }
 
   get port(): number {
@@ -193,7 +203,7 @@ export class Portal {
 
   async status(): Promise<PortalStatus> {
     const nowMs = this.#options.nowMs();
-    const sessions = await this.#hub.list();
+    const sessions = await this.hub.list();
     return {
       addresses: this.addresses(),
       session: this.#options.session,
@@ -220,7 +230,7 @@ export class Portal {
     this.#audit.write('rotated', { viewers: this.#live.size });
     if (this.#options.hasAuth) {
       for (const { connection } of this.#live) connection.close(CLOSE.loggedOut, 'the token was changed');
-      this.#hub.closeAll();
+      this.hub.closeAll();
     }
     return token;
   }
@@ -244,7 +254,7 @@ export class Portal {
       live.connection.close(CLOSE.restarting, 'the portal is being restarted');
       setTimeout(() => live.socket.terminate(), CLOSE_PATIENCE_MS).unref();
     }
-    this.#hub.closeAll();
+    this.hub.closeAll();
     const closed = [...this.#servers.values()].map((server) => {
       const done = once(server, 'close');
       server.close();
@@ -393,7 +403,7 @@ export class Portal {
     const peer = peerOf(request);
     const who = this.#whoIs(request);
     const connection = new Connection({
-      hub: this.#hub,
+      hub: this.hub,
       principal,
       session: this.#options.session,
       viewerName: who.then((known) => known?.login),

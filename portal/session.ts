@@ -40,10 +40,18 @@ export interface Viewer {
 
 export interface SessionRim {
   nowMs(): number;
-  /** Runs soon, after what is being read has been read: so that many small reads become one frame. */
+  /** Runs as soon as what is being read has been read. */
   soon(run: () => void): void;
+  /** Runs after HOLD_MS: so that many small reads become one frame. */
+  later(run: () => void): void;
 }
 
+/** How long output is gathered, in milliseconds, while its viewer is busy with what it has. */
+export const HOLD_MS = 2;
+/** With less on its way a viewer is not busy, and an echo goes out at once. */
+const BUSY_BYTES = 8 * 1024;
+/** Enough for a frame: a terminal is read 4 KiB at a time, and a frame costs as much as 10 KiB of its contents. */
+const FRAME_BYTES_GOOD = 32 * 1024;
 /** A frame of output. Larger ones hold the page's event loop up. */
 export const FRAME_BYTES_MAX = 64 * 1024;
 
@@ -164,14 +172,14 @@ export class Attachment {
       this.#isPaused = true;
       this.#terminal.pause();
     }
-    if (this.#ring.headSeq - this.#sentSeq >= FRAME_BYTES_MAX) this.#flush(false);
-    else if (!this.#isFlushPlanned) {
-      this.#isFlushPlanned = true;
-      this.#rim.soon(() => {
-        this.#isFlushPlanned = false;
-        this.#flush(false);
-      });
-    }
+    if (this.#isPaused || this.#ring.headSeq - this.#sentSeq >= FRAME_BYTES_GOOD) return this.#flush(false);
+    if (this.#isFlushPlanned) return;
+    this.#isFlushPlanned = true;
+    const isBusy = this.#sentSeq - this.#ackedSeq >= BUSY_BYTES;
+    (isBusy ? this.#rim.later : this.#rim.soon)(() => {
+      this.#isFlushPlanned = false;
+      this.#flush(false);
+    });
   }
 
   #flush(isLast: boolean): void {

@@ -137,13 +137,18 @@ export class Tmux {
         maxBuffer: OUTPUT_BYTES_MAX,
         ...(cwd === undefined ? {} : { cwd }),
       };
-      execFile('tmux', ['-u', ...args], options, (error, out, complaint) => {
+      execFile('tmux', ['-u', ...args.map(escapeLastSemicolon)], options, (error, out, complaint) => {
         const isMissing = (error as NodeJS.ErrnoException | null)?.code === 'ENOENT';
         if (isMissing && (cwd === undefined || fs.existsSync(cwd))) reject(tmuxMissing(error));
         else resolve({ isFine: error === null, out, complaint: complaint || (error?.message ?? '') });
       });
     });
   }
+}
+
+/** Even as an argument of its own tmux takes a last semicolon for the end of a command. */
+function escapeLastSemicolon(argument: string): string {
+  return argument.endsWith(';') ? `${argument.slice(0, -1)}\\;` : argument;
 }
 
 /** @throws SmError `bad_request` for a name that tmux or a reader could take for something else */

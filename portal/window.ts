@@ -4,8 +4,8 @@
  * terminal, and so a later Ctrl-C. Pure: time is a parameter. Invariant: BASE <= bytes <= MAX.
  */
 
-/** Enough for any terminal on a short path; at 5 MB/s a queue of 20 ms. */
-export const WINDOW_BASE_BYTES = 96 * 1024;
+/** Enough for any terminal on a short path; at 5 MB/s a queue of 26 ms. */
+export const WINDOW_BASE_BYTES = 128 * 1024;
 /** What a viewer may cost in memory: 7 MB/s at half a second of round trip. */
 export const WINDOW_MAX_BYTES = 4 * 1024 * 1024;
 

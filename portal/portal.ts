@@ -65,6 +65,7 @@ export interface PortalOptions {
   nowMs(): number;
   log(message: string): void;
   tailnet?: (tailscale: Tailscale) => Promise<string[]>;
+  addressIntervalMs?: number;
 }
 
 export interface PortalStatus {
@@ -187,7 +188,7 @@ export class Portal {
         this.#following = this.#following
           .then(() => this.#follow(false))
           .catch((error) => this.#report('addresses', error));
-      }, ADDRESS_INTERVAL_MS),
+      }, this.#options.addressIntervalMs ?? ADDRESS_INTERVAL_MS),
       setInterval(() => this.#beat(), HEARTBEAT_MS),
     ];
   }

@@ -37,7 +37,15 @@ test('[P11] [P14] a cookie is good until it expires or the token is another, and
   const cookie = access.cookieOf(access.fullPrincipal());
   expect(access.principalOf(cookie)).toMatchObject({ isReadOnly: false });
   expect(access.principalOf(undefined)).toBeUndefined();
-  for (const forged of ['', '.', 'a.b', cookie.slice(1), `${cookie}x`, `${cookie.split('.')[0]}.`, 'x'.repeat(10_000)]) {
+  for (const forged of [
+    '',
+    '.',
+    'a.b',
+    cookie.slice(1),
+    `${cookie}x`,
+    `${cookie.split('.')[0]}.`,
+    'x'.repeat(10_000),
+  ]) {
     expect(access.principalOf(forged)).toBeUndefined();
   }
   const looking = access.cookieOf({ isReadOnly: true, session: 'claude', expiresMs: nowMs + 1000 });
@@ -108,7 +116,7 @@ test('[P12] the token is exchanged for a cookie that scripts and other sites do 
   const set = response.headers.get('set-cookie') ?? '';
   expect(set).toMatch(/; HttpOnly/);
   expect(set).toMatch(/; SameSite=Strict/);
-  expect(response.headers.get('referrer-policy')).toBe('no-referrer');
+  expect(response.headers.get('referrer-policy')).toBe('strict-origin');
   expect(response.headers.get('cache-control')).toBe('no-store');
   const cookie = set.split(';')[0] ?? '';
   const page = await fetch(portal.url, { headers: { Cookie: cookie } });

@@ -3,7 +3,16 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { HAS_BROWSER, launchBrowser, makeReadable, Network, screenText, seeOnScreen, untilOpen } from '../support/browser.ts';
+import {
+  HAS_BROWSER,
+  launchBrowser,
+  makeReadable,
+  Network,
+  screenText,
+  seeOnScreen,
+  until,
+  untilOpen,
+} from '../support/browser.ts';
 import { scratchDirectory, startPortal, type TestPortal } from '../support/portal.ts';
 
 const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true };
@@ -91,7 +100,7 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
   test('[P6] a paste of 200 kB arrives whole, in order and bracketed', async () => {
     const { page, portal } = await view();
     const file = path.join(scratchDirectory(), 'pasted');
-    await run(page, `stty raw -echo; printf '\\033[?2004hRAW'; head -c 200012 > ${file}; stty sane; echo DONE`);
+    await run(page, `stty raw -echo; printf '\\033[?2004hRAW'; head -c 200012 > ${file}; stty sane; echo DO""NE`);
     await seeOnScreen(page, 'RAW');
     const text = Array.from({ length: 20_000 }, (_, index) => `${String(index).padStart(9, '0')}\n`).join('');
     await page.evaluate(
@@ -121,7 +130,8 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
 
   test('[P8] the portal is restarted, and the page that was open goes on in the same session', async () => {
     const { page, network, portal } = await view();
-    await run(page, 'MARK=kept');
+    await run(page, 'MARK=kept; echo set$((1+1))');
+    await seeOnScreen(page, 'set2');
     await portal.portal.close();
     await page.waitForSelector('#state[data-state="waiting"], #state[data-state="connecting"]');
     const next = await startPortal({ directory: portal.directory, env: portal.env });
@@ -173,9 +183,14 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
   test('[P18] what a program prints is text: no markup, no script, no link of another kind, no clipboard', async () => {
     const { page, complaints } = await view({ permissions: ['clipboard-read', 'clipboard-write'] }, { isPlain: true });
     await page.evaluate("navigator.clipboard.writeText('private')");
-    await page.evaluate('globalThis.opened = []; globalThis.open = (address) => opened.push(address); globalThis.confirm = () => true');
+    await page.evaluate(
+      'globalThis.opened = []; globalThis.open = (address) => opened.push(address); globalThis.confirm = () => true',
+    );
     await run(page, String.raw`printf '<img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script>\n'`);
-    await run(page, String.raw`printf '\033]0;<b>title</b>\007\033]2;%s\007' "$(head -c 100000 /dev/zero | tr '\0' T)"`);
+    await run(
+      page,
+      String.raw`printf '\033]0;<b>title</b>\007\033]2;%s\007' "$(head -c 100000 /dev/zero | tr '\0' T)"`,
+    );
     await run(page, String.raw`printf '\033]52;c;?\007'`);
     await run(page, String.raw`printf '\033]8;;javascript:globalThis.hit=1\033\\EVIL-LINK\033]8;;\033\\\n'`);
     await run(page, String.raw`printf '\033]52;c;%s\007' "$(printf stolen | base64)"; echo al''l`);
@@ -191,10 +206,10 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     if (box === null || line < 0) throw new Error('the link is not on the screen');
     await page.mouse.move(box.x + 20, box.y + (box.height / rows) * (line + 0.5));
     await page.mouse.click(box.x + 20, box.y + (box.height / rows) * (line + 0.5));
-    expect(await page.evaluate('[globalThis.hit, opened.length]')).toEqual([null, 0]);
+    expect(await page.evaluate('[globalThis.hit, opened.length]')).toEqual([undefined, 0]);
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe('private');
     await page.click('#copy-yes');
-    await page.waitForFunction("navigator.clipboard.readText().then((text) => text === 'stolen')");
+    await until(page, "navigator.clipboard.readText().then((text) => text === 'stolen')");
     expect(complaints).toEqual([]);
   });
 
@@ -212,9 +227,7 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', ...at(150) });
     for (let y = 160; y <= 450; y += 10) await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', ...at(y) });
     await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
-    await phone.page.waitForFunction(
-      "!document.querySelector('.xterm-accessibility-tree').textContent.includes('300')",
-    );
+    await until(phone.page, "!document.querySelector('.xterm-accessibility-tree').textContent.includes('300')");
     await laptop.portal.tmux('send-keys', '-t', 'claude', '-X', 'cancel');
     await seeOnScreen(phone.page, '300\nend');
     await phone.page.tap('#keys button:text-is("Ctrl")');
@@ -240,7 +253,7 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     await seeOnScreen(page, 'needle\nneedle\nneedle');
     await page.keyboard.press('Control+Shift+F');
     await page.keyboard.type('needle');
-    await page.waitForFunction("/^\\d\\/4$/.test(document.querySelector('#search-count').textContent)");
+    await until(page, "/^\\d\\/4$/.test(document.querySelector('#search-count').textContent)");
     await page.keyboard.press('Escape');
     await page.keyboard.press('F6');
     expect(await page.evaluate('document.activeElement.id')).toBe('sessions-button');
@@ -252,11 +265,11 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     await page.keyboard.press('Control+Shift+S');
     await page.fill('#sessions-new', 'work');
     await page.keyboard.press('Enter');
-    await page.waitForFunction("document.querySelector('#session-name').textContent === 'work'");
+    await until(page, "document.querySelector('#session-name').textContent === 'work'");
     await untilOpen(page);
     await page.keyboard.press('Control+Shift+S');
     await page.click('#sessions-list li:has-text("work") button:text-is("Rename")');
-    await page.waitForFunction("document.querySelector('#session-name').textContent === 'renamed'");
+    await until(page, "document.querySelector('#session-name').textContent === 'renamed'");
     await page.click('#sessions-list li:has-text("claude") button:text-is("End")');
     await page.waitForSelector('#sessions-list li:has-text("claude")', { state: 'detached' });
     expect(await portal.tmux('list-sessions', '-F', '#{session_name}')).toBe('renamed\n');

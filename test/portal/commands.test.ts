@@ -19,7 +19,12 @@ interface World {
 
 function createWorld(): World {
   const home = scratchDirectory();
-  const env = { ...(process.env as Record<string, string>), STACKMEMORY_HOME: home, TMUX_TMPDIR: scratchDirectory(), PS1: 'PROMPT> ' };
+  const env = {
+    ...(process.env as Record<string, string>),
+    STACKMEMORY_HOME: home,
+    TMUX_TMPDIR: scratchDirectory(),
+    PS1: 'PROMPT> ',
+  };
   onTestFinished(async () => {
     await sm({ home, env }, 'portal', 'stop');
     await promisify(execFile)('tmux', ['kill-server'], { env }).catch(() => undefined);
@@ -39,9 +44,22 @@ async function sm({ env }: World, ...words: string[]): Promise<{ code: number; o
 }
 
 /** In the background, with a shell for an agent. */
-async function startDetached(world: World, ...words: string[]): Promise<{ url: string; pid: number; problems: string[] }> {
+async function startDetached(
+  world: World,
+  ...words: string[]
+): Promise<{ url: string; pid: number; problems: string[] }> {
   const agent = ['--command', 'bash', '--', '--norc'];
-  const { code, out, talk } = await sm(world, 'portal', 'start', '--detach', '--json', '--port', '0', ...words, ...agent);
+  const { code, out, talk } = await sm(
+    world,
+    'portal',
+    'start',
+    '--detach',
+    '--json',
+    '--port',
+    '0',
+    ...words,
+    ...agent,
+  );
   if (code !== 0) throw new Error(talk);
   const told = JSON.parse(out) as { addresses: string[]; pid: number; problems: string[] };
   const url = told.addresses.find((address) => address.includes('127.0.0.1')) ?? '';
@@ -57,7 +75,10 @@ test('[P23] [P8] start, status, token, share and stop, with the session alive af
   const second = await sm(world, 'portal', 'start', '--port', '0', '--json');
   expect(second.code).toBe(4);
   expect(JSON.parse(second.talk)).toMatchObject({ error: 'exists', message: 'A portal runs already.' });
-  const { token, link } = JSON.parse((await sm(world, 'portal', 'token', '--json')).out) as { token: string; link: string };
+  const { token, link } = JSON.parse((await sm(world, 'portal', 'token', '--json')).out) as {
+    token: string;
+    link: string;
+  };
   expect(link).toContain(`?token=${token}`);
   expect((await sm(world, 'portal', 'token')).out).toBe(`${token}\n`);
   const client = await connect({ url, token });
@@ -73,11 +94,13 @@ test('[P23] [P8] start, status, token, share and stop, with the session alive af
   expect(await handshakeStatus(url, { Authorization: `Bearer ${token}` })).toBe(401);
   expect(await handshakeStatus(url, { Authorization: `Bearer ${rotated.token}` })).toBeUndefined();
   const files = fs.readdirSync(path.join(world.home, 'portal'));
-  for (const name of files) expect([name, fs.statSync(path.join(world.home, 'portal', name)).mode & 0o077]).toEqual([name, 0]);
+  for (const name of files)
+    expect([name, fs.statSync(path.join(world.home, 'portal', name)).mode & 0o077]).toEqual([name, 0]);
   const logs = files.filter((name) => name.endsWith('.log'));
   for (const name of logs) {
     const text = fs.readFileSync(path.join(world.home, 'portal', name), 'utf8');
-    for (const secret of [token, rotated.token, new URL(share.link).searchParams.get('share') ?? '-']) expect(text).not.toContain(secret);
+    for (const secret of [token, rotated.token, new URL(share.link).searchParams.get('share') ?? '-'])
+      expect(text).not.toContain(secret);
   }
   expect(JSON.parse((await sm(world, 'portal', 'stop', '--json')).out)).toEqual({ stopped: true, pid });
   while (fs.existsSync(`/proc/${pid}`)) await new Promise((resolve) => setImmediate(resolve));
@@ -110,7 +133,8 @@ test('[P12] in the foreground it prints its addresses, and no token where nobody
   const words = ['portal', 'start', '--port', '0', '--command', 'bash', '--', '--norc'];
   const child = spawn(process.execPath, ['dist/sm.cjs', ...words], { cwd: root, env: world.env });
   let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (said += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (said += text));
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   expect(line).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\/$/);
   expect(said).not.toContain(fs.readFileSync(path.join(world.home, 'portal/token'), 'utf8').trim());
@@ -127,7 +151,10 @@ test('[P20] [P17] what cannot be is refused with its remedy', async () => {
   const refused = async (...words: string[]) => {
     const { code, talk, out } = await sm(world, 'portal', 'start', '--command', 'bash', '--json', ...words);
     expect(out).toBe('');
-    return { code, ...(JSON.parse(talk.trim().split('\n').at(-1) ?? '') as { error: string; message: string; hint: string }) };
+    return {
+      code,
+      ...(JSON.parse(talk.trim().split('\n').at(-1) ?? '') as { error: string; message: string; hint: string }),
+    };
   };
   expect(await refused('--port', port)).toMatchObject({ code: 4, error: 'exists' });
   expect(await refused('--port', port, '--detach')).toMatchObject({ code: 4, error: 'exists' });
@@ -142,7 +169,17 @@ test('[P20] [P17] what cannot be is refused with its remedy', async () => {
 
 test('[P20] [P17] a missing agent is told at the start, and 0.0.0.0 is warned of', async () => {
   const world = createWorld();
-  const { out, talk } = await sm(world, 'portal', 'start', '--detach', '--port', '0', '--json', '--command', 'no-such-agent');
+  const { out, talk } = await sm(
+    world,
+    'portal',
+    'start',
+    '--detach',
+    '--port',
+    '0',
+    '--json',
+    '--command',
+    'no-such-agent',
+  );
   expect((JSON.parse(out) as { problems: string[] }).problems.join()).toContain('"no-such-agent" was not found');
   expect(talk).toContain('--command bash');
   await sm(world, 'portal', 'stop');

@@ -68,7 +68,10 @@ test('[P6] a program that does not read bounds what its viewer may send', async 
 });
 
 test('[P2] who comes back gets exactly what it missed', async () => {
-  const portal = await startPortal({ isPlain: true, command: rawProgram('printf READY; while read -r word; do printf "[%s]" "$word"; done') });
+  const portal = await startPortal({
+    isPlain: true,
+    command: rawProgram('printf READY; while read -r word; do printf "[%s]" "$word"; done'),
+  });
   const first = await connect(portal, { isAcknowledging: false });
   await first.see('READY');
   first.type('one\n');

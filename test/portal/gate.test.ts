@@ -1,6 +1,5 @@
 /** What comes before the WebSocket: hosts, origins, peers, and handshakes that are none, by the thousand. */
 import fc from 'fast-check';
-import { once } from 'node:events';
 import net from 'node:net';
 import { expect, test } from 'vitest';
 import { hostnameOf, isHostAllowed, isOriginAllowed, isPeerAllowed, isTailnet } from '../../portal/names.ts';
@@ -17,15 +16,38 @@ test('[P13] peers are loopback, or of the tailnet to a tailnet address', () => {
   expect(isPeerAllowed('fd7a:115c:a1e1::1', 'fd7a:115c:a1e0::2', false)).toBe(false);
   expect(isPeerAllowed(undefined, '127.0.0.1', true)).toBe(false);
   expect(isPeerAllowed('192.168.1.5', '192.168.1.9', true)).toBe(true);
-  expect([isTailnet('100.63.255.255'), isTailnet('100.64.0.0'), isTailnet('100.127.255.255')]).toEqual([false, true, true]);
+  expect([isTailnet('100.63.255.255'), isTailnet('100.64.0.0'), isTailnet('100.127.255.255')]).toEqual([
+    false,
+    true,
+    true,
+  ]);
 });
 
 test('[P13] hosts are addresses of the portal or names that it knows, whatever else they hold', () => {
   const known = { names: new Set(['laptop', 'laptop.tail1234.ts.net']), isOpen: false };
-  for (const host of ['localhost:7799', '127.0.0.1', '[::1]:7799', '100.64.1.2:1', '[fd7a:115c:a1e0::1]', 'LAPTOP:7799', 'laptop.tail1234.ts.net.']) {
+  for (const host of [
+    'localhost:7799',
+    '127.0.0.1',
+    '[::1]:7799',
+    '100.64.1.2:1',
+    '[fd7a:115c:a1e0::1]',
+    'LAPTOP:7799',
+    'laptop.tail1234.ts.net.',
+  ]) {
     expect([host, isHostAllowed(host, known)]).toEqual([host, true]);
   }
-  for (const host of [undefined, '', 'evil.example', '127.0.0.1.nip.io', 'localhost.evil.example', '192.168.1.9', 'a b', '127.0.0.1:7799@evil', '[::1', 'x:y:z']) {
+  for (const host of [
+    undefined,
+    '',
+    'evil.example',
+    '127.0.0.1.nip.io',
+    'localhost.evil.example',
+    '192.168.1.9',
+    'a b',
+    '127.0.0.1:7799@evil',
+    '[::1',
+    'x:y:z',
+  ]) {
     expect([host, isHostAllowed(host, known)]).toEqual([host, false]);
   }
   expect(isHostAllowed('192.168.1.9:7799', { ...known, isOpen: true })).toBe(true);
@@ -36,7 +58,15 @@ test('[P13] hosts are addresses of the portal or names that it knows, whatever e
 test('[P13] an origin is that of the host which was asked, to the port', () => {
   expect(isOriginAllowed('http://127.0.0.1:7799', '127.0.0.1:7799')).toBe(true);
   expect(isOriginAllowed('https://laptop.ts.net', 'laptop.ts.net')).toBe(true);
-  for (const origin of ['null', '', 'http://127.0.0.1:8080', 'http://127.0.0.1', 'http://evil.example', 'file://', 'http://127.0.0.1:7799.evil']) {
+  for (const origin of [
+    'null',
+    '',
+    'http://127.0.0.1:8080',
+    'http://127.0.0.1',
+    'http://evil.example',
+    'file://',
+    'http://127.0.0.1:7799.evil',
+  ]) {
     expect(isOriginAllowed(origin, '127.0.0.1:7799')).toBe(false);
   }
 });
@@ -45,7 +75,8 @@ test('[P13] foreign hosts and origins are refused on the page, the login and the
   const portal = await startPortal({ isPlain: true });
   const cookie = await logIn(portal);
   const evil = 'http://evil.example';
-  const statusWith = (headers: Record<string, string>, method = 'GET', target = '/') => rawStatus(portal.port, target, headers, method);
+  const statusWith = (headers: Record<string, string>, method = 'GET', target = '/') =>
+    rawStatus(portal.port, target, headers, method);
   expect(await statusWith({ Host: 'evil.example', Cookie: cookie })).toBe(403);
   expect(await statusWith({ Host: 'evil.example' }, 'GET', '/icon.svg')).toBe(403);
   expect(await statusWith({ Host: `127.0.0.1:${portal.port}`, Origin: evil }, 'POST', '/login')).toBe(403);
@@ -134,7 +165,7 @@ async function answerTo(port: number, request: string): Promise<number> {
   socket.setEncoding('latin1').on('data', (part: string) => (text += part));
   socket.on('error', () => undefined);
   socket.write(request);
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.once('close', resolve));
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0);
 }
 
@@ -142,16 +173,19 @@ async function answerTo(port: number, request: string): Promise<number> {
 async function sendAndReset(port: number, request: string): Promise<void> {
   const socket = net.connect(port, '127.0.0.1');
   socket.on('error', () => undefined);
-  await once(socket, 'connect');
+  await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
   socket.write(request, () => socket.resetAndDestroy());
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.once('close', resolve));
 }
 
-test.each(BAD.filter(([, , isReset]) => isReset !== true))('[P16] %s is refused with an answer', async (_what, request) => {
-  const portal = await startPortal({ isPlain: true });
-  const status = await answerTo(portal.port, request);
-  expect([400, 401, 403]).toContain(status);
-});
+test.each(BAD.filter(([, , isReset]) => isReset !== true))(
+  '[P16] %s is refused with an answer',
+  async (_what, request) => {
+    const portal = await startPortal({ isPlain: true });
+    const status = await answerTo(portal.port, request);
+    expect([400, 401, 403]).toContain(status);
+  },
+);
 
 test('[P16] thousands of malformed, refused, reset and half-open handshakes leave nothing, and a viewer looks on', async () => {
   const portal = await startPortal({ isPlain: true, command: ['cat'] });

@@ -59,7 +59,11 @@ function bench() {
   const terminal = new FakeTerminal();
   const time = { ms: 0 };
   const soon: (() => void)[] = [];
-  const attachment = new Attachment(terminal, { nowMs: () => time.ms, soon: (run) => void soon.push(run), later: (run) => void soon.push(run) });
+  const attachment = new Attachment(terminal, {
+    nowMs: () => time.ms,
+    soon: (run) => void soon.push(run),
+    later: (run) => void soon.push(run),
+  });
   const settle = () => {
     for (const run of soon.splice(0)) run();
   };
@@ -244,7 +248,10 @@ describe('the ring', () => {
 });
 
 /** Sends through a path of a given round trip to a terminal of a given speed, and gives the rate of its last seconds. */
-function rateThrough(roundTripMs: number, terminalBytesPerMs: number): { megabytesPerSecond: number; windowBytes: number } {
+function rateThrough(
+  roundTripMs: number,
+  terminalBytesPerMs: number,
+): { megabytesPerSecond: number; windowBytes: number } {
   const window = new Window(0, 0);
   const frame = 16 * 1024;
   const arrivals: { atMs: number; seq: number }[] = [];
@@ -278,7 +285,10 @@ describe('the window', () => {
   });
 
   test('[P4] stays within its bounds, whatever times it is told', () => {
-    const event = fc.record({ bytes: fc.integer({ min: 1, max: 1_000_000 }), ms: fc.double({ min: 0, max: 1e7, noNaN: true }) });
+    const event = fc.record({
+      bytes: fc.integer({ min: 1, max: 1_000_000 }),
+      ms: fc.double({ min: 0, max: 1e7, noNaN: true }),
+    });
     fc.assert(
       fc.property(fc.array(event, { maxLength: 100 }), (events) => {
         const window = new Window(0, 0);

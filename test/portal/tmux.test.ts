@@ -57,7 +57,10 @@ test('[P9] the first viewer owns the size, who joins leaves it alone, who types 
   const phone = await connect(portal, { hello: { columns: 50, rows: 30 } });
   await phone.see('PROMPT');
   expect(await sizeOf(portal)).toBe('160x49');
-  expect(await phone.until(() => phone.messages.findLast(({ t }) => t === 'size'))).toMatchObject({ isOwner: false, columns: 160 });
+  expect(await phone.until(() => phone.messages.findLast(({ t }) => t === 'size'))).toMatchObject({
+    isOwner: false,
+    columns: 160,
+  });
   phone.send({ t: 'take' });
   await untilSize(portal, '50x29');
   laptop.type('echo\r');

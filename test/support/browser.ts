@@ -9,7 +9,9 @@ import { onTestFinished } from 'vitest';
 export const HAS_BROWSER = process.platform === 'linux' && process.arch === 'x64';
 
 export async function launchBrowser(): Promise<Browser> {
-  return playwright.launch({ executablePath: await chromium.executablePath(), args: chromium.args, headless: true });
+  // Not the package's own flags: in its single process the end of one context is the end of all.
+  const args = ['--no-sandbox', '--disable-dev-shm-usage'];
+  return playwright.launch({ executablePath: await chromium.executablePath(), args, headless: true });
 }
 
 /** Stands between browser and portal. */
@@ -70,7 +72,7 @@ export class Network {
 /** Settings that put the terminal's text into the document, where a test can read it. */
 export async function makeReadable(page: Page): Promise<void> {
   await page.addInitScript(`
-    localStorage.setItem('portal-settings', JSON.stringify({
+    if (location.protocol === 'http:') localStorage.setItem('portal-settings', JSON.stringify({
       ...JSON.parse(localStorage.getItem('portal-settings') ?? '{}'), isForReaders: true,
     }))`);
 }
@@ -84,11 +86,23 @@ export async function screenText(page: Page): Promise<string> {
 }
 
 export async function seeOnScreen(page: Page, text: string): Promise<void> {
-  await page.waitForFunction(
-    `[...document.querySelectorAll('${ROWS} > div')].map((row) => row.textContent.replaceAll('\\u00a0', ' ')).join('\\n')
-      .includes(${JSON.stringify(text)})`,
-  );
+  const shown = `[...document.querySelectorAll('${ROWS} > div')].map((row) => row.textContent.replaceAll('\\u00a0', ' ').trimEnd())`;
+  await until(page, `${shown}.join('\\n').includes(${JSON.stringify(text)})`);
 }
+
+/** Asks the page, once a frame, until the expression holds. (The page's policy keeps playwright from doing so itself.) */
+export async function until(page: Page, expression: string): Promise<void> {
+  const ask = `new Promise((resolve) => setTimeout(resolve, ${FRAME_MS})).then(() => ${expression}).then(Boolean)`;
+  for (;;) {
+    try {
+      if (await page.evaluate(ask)) return;
+    } catch (error) {
+      if (!/context was destroyed/.test(String(error))) throw error; // It is being loaded anew.
+    }
+  }
+}
+
+const FRAME_MS = 16;
 
 export async function untilOpen(page: Page): Promise<void> {
   await page.waitForSelector('#state[data-state="open"]');

@@ -156,7 +156,8 @@ export class PortalClient {
     for (;;) {
       const value = look();
       if (value !== undefined && value !== false) return value;
-      if (this.closed !== undefined) throw new Error(`closed with ${JSON.stringify(this.closed)}; ${this.#tail.slice(-300)}`);
+      if (this.closed !== undefined)
+        throw new Error(`closed with ${JSON.stringify(this.closed)}; ${this.#tail.slice(-300)}`);
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
   }
@@ -166,7 +167,9 @@ export class PortalClient {
   }
 
   hear<Kind extends ServerMessage['t']>(kind: Kind): Promise<ServerMessage & { t: Kind }> {
-    return this.until(() => this.messages.find((message): message is ServerMessage & { t: Kind } => message.t === kind));
+    return this.until(() =>
+      this.messages.find((message): message is ServerMessage & { t: Kind } => message.t === kind),
+    );
   }
 
   async whenClosed(): Promise<{ code: number; reason: string }> {
@@ -197,7 +200,10 @@ export class PortalClient {
 const TAIL_CHARACTERS = 20_000;
 
 /** Connected and attached. */
-export async function connect({ url, token }: { url: string; token: string }, options: ClientOptions = {}): Promise<PortalClient> {
+export async function connect(
+  { url, token }: { url: string; token: string },
+  options: ClientOptions = {},
+): Promise<PortalClient> {
   const client = new PortalClient(url, { token, ...options });
   onTestFinished(() => client.socket.terminate());
   await once(client.socket, 'open');
@@ -207,7 +213,11 @@ export async function connect({ url, token }: { url: string; token: string }, op
 }
 
 /** The status of a refused handshake, or undefined where it was accepted. */
-export async function handshakeStatus(url: string, headers: Record<string, string>, query = ''): Promise<number | undefined> {
+export async function handshakeStatus(
+  url: string,
+  headers: Record<string, string>,
+  query = '',
+): Promise<number | undefined> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/ws${query}`, { headers });
   return new Promise((resolve, reject) => {
     socket.on('unexpected-response', (request, response) => {

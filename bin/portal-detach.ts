@@ -36,7 +36,7 @@ export async function detach(
     {
       detached: true,
       stdio: ['ignore', 'pipe', log],
-      env: context.env as NodeJS.ProcessEnv,
+      env: context.env,
     },
   );
   fs.closeSync(log);

@@ -42,10 +42,9 @@ export async function serveControl(
   const secret = randomBytes(24).toString('base64url');
   const socket = createSocketPath(directory, randomBytes(8).toString('hex'));
   const server = http.createServer((request, response) => {
-    void respond(request, secret, answer).then(({ status, body }) => {
-      response.writeHead(status, { 'Content-Type': 'application/json', Connection: 'close' });
-      response.end(JSON.stringify(body));
-    });
+    void respond(request, secret, answer).then(({ status, body }) =>
+      response.writeHead(status, { 'Content-Type': 'application/json', Connection: 'close' }).end(JSON.stringify(body)),
+    );
   });
   fs.rmSync(socket, { force: true }); // Its last owner has let go of the lock.
   server.listen(socket);

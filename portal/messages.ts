@@ -11,11 +11,11 @@ const schema = v.variant('t', [
   v.strictObject({
     t: v.literal('hello'),
     version: count,
-    session: v.optional(name),
+    session: v.exactOptional(name),
     columns: side,
     rows: side,
-    watch: v.optional(v.boolean()),
-    resume: v.optional(v.strictObject({ id: secret, key: secret, seq: count })),
+    watch: v.exactOptional(v.boolean()),
+    resume: v.exactOptional(v.strictObject({ id: secret, key: secret, seq: count })),
   }),
   v.strictObject({ t: v.literal('ack'), seq: count }),
   v.strictObject({ t: v.literal('resize'), columns: side, rows: side }),
@@ -31,7 +31,7 @@ export function parseMessage(text: string): ClientMessage | undefined {
   if (Buffer.byteLength(text) > MESSAGE_BYTES_MAX) return undefined;
   const value = jsonOf(text);
   const result = v.safeParse(schema, value);
-  return result.success ? (result.output as ClientMessage) : undefined;
+  return result.success ? result.output : undefined;
 }
 
 function jsonOf(text: string): unknown {

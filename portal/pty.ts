@@ -27,6 +27,8 @@ export interface SpawnOptions {
   rows: number;
   cwd: string;
   env: Readonly<Record<string, string | undefined>>;
+  /** Input waits for the first output: tmux throws away what was typed before it has set up its terminal. */
+  isInputHeld?: boolean;
 }
 
 let nodePty: typeof NodePty | undefined;
@@ -47,7 +49,7 @@ export function loadNodePty(): typeof NodePty {
 }
 
 /** Runs a program behind a terminal of its own. @throws SmError `unavailable` */
-export function spawnTerminal({ argv, columns, rows, cwd, env }: SpawnOptions): Terminal {
+export function spawnTerminal({ argv, columns, rows, cwd, env, isInputHeld = false }: SpawnOptions): Terminal {
   const { spawn } = loadNodePty();
   const [file, ...args] = argv;
   const size = clampSize(columns, rows);
@@ -60,7 +62,7 @@ export function spawnTerminal({ argv, columns, rows, cwd, env }: SpawnOptions): 
     // Buffers: half a character at the end of a read must not become a question mark.
     encoding: null,
   });
-  return new PtyTerminal(pty);
+  return new PtyTerminal(pty, isInputHeld);
 }
 
 export function clampSize(columns: number, rows: number): { columns: number; rows: number } {
@@ -81,10 +83,17 @@ class PtyTerminal implements Terminal {
   #hasEnded = false;
   #isClosed = false;
   #drained: (() => void) | undefined;
+  #isInputHeld: boolean;
 
-  constructor(pty: IPty & PtyInternals) {
+  constructor(pty: IPty & PtyInternals, isInputHeld: boolean) {
     this.#pty = pty;
+    this.#isInputHeld = isInputHeld;
     pty.onExit(() => this.#stop());
+    const first = pty.onData(() => {
+      first.dispose();
+      this.#isInputHeld = false;
+      if (pty.fd !== undefined) this.#writeInput(pty.fd);
+    });
   }
 
   get pid(): number {
@@ -104,7 +113,7 @@ class PtyTerminal implements Terminal {
     if (this.#pty.fd === undefined) return this.#pty.write(bytes.toString('utf8'));
     this.#input.push(bytes);
     this.#inputBytes += bytes.length;
-    if (this.#retry === undefined) this.#writeInput(this.#pty.fd);
+    if (this.#retry === undefined && !this.#isInputHeld) this.#writeInput(this.#pty.fd);
   }
 
   #writeInput(fd: number): void {

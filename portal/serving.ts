@@ -126,8 +126,12 @@ async function carryOut(portal: Portal, request: ControlRequest, end: () => void
       return { pid: process.pid };
     case 'rotate':
       return { token: portal.rotate() };
-    case 'share':
-      return { ...portal.share(checkName(request.session), request.ageMs), addresses: portal.addresses() };
+    case 'share': {
+      const share = portal.share(checkName(request.session), request.ageMs);
+      return { ...share, addresses: portal.addresses() };
+    }
+    default:
+      return request satisfies never;
   }
 }
 

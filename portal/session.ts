@@ -175,11 +175,12 @@ export class Attachment {
     if (this.#isPaused || this.#ring.headSeq - this.#sentSeq >= FRAME_BYTES_GOOD) return this.#flush(false);
     if (this.#isFlushPlanned) return;
     this.#isFlushPlanned = true;
-    const isBusy = this.#sentSeq - this.#ackedSeq >= BUSY_BYTES;
-    (isBusy ? this.#rim.later : this.#rim.soon)(() => {
+    const flush = () => {
       this.#isFlushPlanned = false;
       this.#flush(false);
-    });
+    };
+    if (this.#sentSeq - this.#ackedSeq >= BUSY_BYTES) this.#rim.later(flush);
+    else this.#rim.soon(flush);
   }
 
   #flush(isLast: boolean): void {

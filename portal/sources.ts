@@ -42,7 +42,11 @@ export class TmuxSource implements SessionSource {
   attach(name: string, { columns, rows, ...flags }: AttachOptions): Terminal {
     const [file = 'tmux', ...args] = this.#tmux.attachArgv(name, flags);
     // tmux asks for nothing of the directory; the agent's may be gone by now.
-    return spawnTerminal({ argv: [file, ...args], columns, rows, cwd: '/', env: this.#tmux.env });
+    return spawnTerminal({
+      argv: [file, ...args],
+      ...{ columns, rows, cwd: '/', env: this.#tmux.env },
+      isInputHeld: true,
+    });
   }
 
   list() {

@@ -2,7 +2,7 @@
  * Out of the terminal onto the clipboard, after consent; and from the clipboard into it. On plain HTTP a browser offers
  * neither, so that there is another way for each.
  */
-import { byId } from './dom.ts';
+import { byId, elementOf } from './dom.ts';
 
 export class CopyConsent {
   #text = '';
@@ -75,8 +75,8 @@ export async function readClipboard(): Promise<string> {
 }
 
 function askForText(): Promise<string> {
-  const dialog = byId<HTMLDialogElement>('paste');
-  const area = byId<HTMLTextAreaElement>('paste-text');
+  const dialog = elementOf(HTMLDialogElement, 'paste');
+  const area = elementOf(HTMLTextAreaElement, 'paste-text');
   area.value = '';
   dialog.returnValue = '';
   dialog.showModal();

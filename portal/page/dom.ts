@@ -1,8 +1,15 @@
 /** Finding what index.html holds. A missing element is a bug of the page, and says so. */
-export function byId<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
+export function byId(id: string): HTMLElement {
   const element = document.getElementById(id);
   if (element === null) throw new Error(`the page has no #${id}`);
-  return element as Kind;
+  return element;
+}
+
+/** The same, of one kind. */
+export function elementOf<Kind extends HTMLElement>(kind: new () => Kind, id: string): Kind {
+  const element = byId(id);
+  if (element instanceof kind) return element;
+  throw new Error(`#${id} is no ${kind.name}`);
 }
 
 /** Text from elsewhere as one line of bounded length, without what could reorder or hide it. */

@@ -1,7 +1,7 @@
 /** The page: ties terminal, connection, keys and dialogs together. Text of programs is only ever shown as text. */
 import type { Problem, ServerMessage } from '../protocol.ts';
 import { CopyConsent, readClipboard } from './clipboard.ts';
-import { byId, plainLine } from './dom.ts';
+import { byId, elementOf, plainLine } from './dom.ts';
 import { KeyBar } from './keys.ts';
 import { Link, type LinkState, type Place } from './link.ts';
 import { Screen } from './screen.ts';
@@ -64,7 +64,7 @@ const settingsFields = bindSettings(settings, applySettings);
 byId('sessions-button').addEventListener('click', () => dialog.open(link.session ?? ''));
 byId('settings-button').addEventListener('click', () => {
   settingsFields.refresh();
-  byId<HTMLDialogElement>('settings').showModal();
+  elementOf(HTMLDialogElement, 'settings').showModal();
 });
 byId('settings').addEventListener('close', () => screen.terminal.focus());
 byId('take').addEventListener('click', () => {
@@ -221,7 +221,7 @@ function openSearch(): void {
 }
 
 function bindSearch(): void {
-  const field = byId<HTMLInputElement>('search-text');
+  const field = elementOf(HTMLInputElement, 'search-text');
   const close = () => {
     byId('search').hidden = true;
     screen.clearSearch();

@@ -1,6 +1,6 @@
 /** The list of sessions: open, make, rename, end. Shows names as text, and asks before it ends one. */
 import type { ClientMessage, SessionInfo } from '../protocol.ts';
-import { byId } from './dom.ts';
+import { byId, elementOf } from './dom.ts';
 
 export interface SessionsEvents {
   send(message: ClientMessage): void;
@@ -11,7 +11,7 @@ export interface SessionsEvents {
 const REFRESH_MS = 3_000;
 
 export class SessionsDialog {
-  readonly #dialog = byId<HTMLDialogElement>('sessions');
+  readonly #dialog = elementOf(HTMLDialogElement, 'sessions');
   readonly #events: SessionsEvents;
   #current = '';
   #timer: number | undefined;
@@ -24,7 +24,7 @@ export class SessionsDialog {
     });
     byId('sessions-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      const field = byId<HTMLInputElement>('sessions-new');
+      const field = elementOf(HTMLInputElement, 'sessions-new');
       this.#choose(field.value);
       field.value = '';
     });

@@ -1,5 +1,5 @@
 /** What this browser remembers: colours, text size, the key bar, screen reader, notifications. Nothing of it is secret. */
-import { byId } from './dom.ts';
+import { elementOf } from './dom.ts';
 import { SIZE_POINTS } from './screen.ts';
 
 export interface Settings {
@@ -45,11 +45,11 @@ export function themeOf({ theme }: Settings): 'dark' | 'light' {
 
 /** Ties the dialog's fields to the settings. */
 export function bindSettings(settings: Settings, changed: () => void): { refresh(): void } {
-  const theme = byId<HTMLSelectElement>('set-theme');
-  const size = byId<HTMLInputElement>('set-size');
-  const keys = byId<HTMLInputElement>('set-keys');
-  const reader = byId<HTMLInputElement>('set-reader');
-  const notify = byId<HTMLInputElement>('set-notify');
+  const theme = elementOf(HTMLSelectElement, 'set-theme');
+  const size = elementOf(HTMLInputElement, 'set-size');
+  const keys = elementOf(HTMLInputElement, 'set-keys');
+  const reader = elementOf(HTMLInputElement, 'set-reader');
+  const notify = elementOf(HTMLInputElement, 'set-notify');
   const refresh = () => {
     theme.value = settings.theme;
     size.value = String(settings.sizePoints);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { INPUT_FRAME_BYTES_MAX, type ServerMessage } from '../../portal/protocol.ts';
+import { INPUT_FRAME_BYTES_MAX } from '../../portal/protocol.ts';
 import { connect, PortalClient, scratchDirectory, startPortal } from '../support/portal.ts';
 import { once } from 'node:events';
 
@@ -196,7 +196,7 @@ test('[P1] the last words of a program come before its end', async () => {
   const portal = await startPortal({ isPlain: true, command: rawProgram('read -r _; printf LAST; exec sleep 0.2') });
   const client = await connect(portal);
   client.type('\n');
-  const ended = (await client.hear('ended')) as ServerMessage & { t: 'ended' };
+  const ended = await client.hear('ended');
   expect(ended.reason).toBe('ended');
   expect(client.tail).toContain('LAST');
   expect((await client.whenClosed()).code).toBe(1000);

@@ -32,6 +32,15 @@ test('[P8] a session outlives its viewer and its portal, and is the same session
   await back.see('again <kept>');
 });
 
+test('[P6] what is typed before tmux is ready is not lost', async () => {
+  const portal = await startPortal();
+  for (let round = 0; round < 5; round += 1) {
+    const client = await connect(portal);
+    client.type(`echo early$((${round}+40))\r`);
+    await client.see(`early${round + 40}`);
+  }
+});
+
 test('[P2] [P8] a viewer that was away gets what it missed, or a whole screen where that is too much', async () => {
   const portal = await startPortal();
   const client = await connect(portal);

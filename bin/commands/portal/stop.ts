@@ -6,7 +6,7 @@ import { writeJson } from '../../print/json.ts';
 export const command: CommandModule = {
   options: [],
   notes: 'The sessions go on in tmux. Pages that are open wait, and go on when the portal is back.',
-  examples: ['sm portal stop'],
+  examples: ['sm portal stop', 'sm portal stop --json'],
   async run(context, _args, options) {
     const { loadPortal } = await import('../../../portal/load.ts');
     const stopped = await loadPortal().stopPortal(portalDirectory(context));

@@ -11,6 +11,11 @@ export const WINDOW_MAX_BYTES = 4 * 1024 * 1024;
 
 /** Twice the product: the second half is what keeps the path busy while acknowledgements are on their way. */
 const GAIN = 2;
+/**
+ * Added to the round trip, in milliseconds: the shortest is of a moment when both ends were idle, and busy ones keep each
+ * other waiting. Only a fast reader gains by it, whom it costs no more than this.
+ */
+const SCHEDULING_MS = 5;
 /** Rates and round trips older than this are forgotten, in milliseconds: a train leaves its tunnel. */
 const MEMORY_MS = 10_000;
 /** Marks that are kept, one a frame; frames beyond are not measured. */
@@ -22,6 +27,8 @@ interface Mark {
   /** What had been acknowledged when it was sent, and when that was. */
   ackedSeq: number;
   ackedMs: number;
+  /** Nothing was on its way: no queue of ours is in its time. */
+  isFirst: boolean;
 }
 
 export class Window {
@@ -51,9 +58,10 @@ export class Window {
   /** A frame that ends before `seq` was handed over. */
   sent(seq: number, nowMs: number): void {
     // On an idle path the time since the last acknowledgement says nothing about the rate.
-    if (this.#marks.length === 0) this.#ackedMs = nowMs;
+    const isFirst = this.#marks.length === 0;
+    if (isFirst) this.#ackedMs = nowMs;
     if (this.#marks.length >= MARKS_MAX) return;
-    this.#marks.push({ seq, sentMs: nowMs, ackedSeq: this.#ackedSeq, ackedMs: this.#ackedMs });
+    this.#marks.push({ seq, sentMs: nowMs, ackedSeq: this.#ackedSeq, ackedMs: this.#ackedMs, isFirst });
   }
 
   acknowledged(seq: number, nowMs: number): void {
@@ -62,14 +70,19 @@ export class Window {
     this.#ackedSeq = seq;
     this.#ackedMs = nowMs;
     if (reached === undefined) return;
-    this.#noteRoundTrip(nowMs - reached.sentMs, nowMs);
+    this.#noteRoundTrip(nowMs - reached.sentMs, reached.isFirst, nowMs);
     this.#noteRate((seq - reached.ackedSeq) / Math.max(1, nowMs - reached.ackedMs), nowMs);
-    const product = this.#bytesPerMs * (this.#roundTripMs ?? 0);
+    const product = this.#bytesPerMs * ((this.#roundTripMs ?? 0) + SCHEDULING_MS);
     this.#bytes = Math.round(Math.min(WINDOW_MAX_BYTES, Math.max(WINDOW_BASE_BYTES, GAIN * product)));
   }
 
-  #noteRoundTrip(ms: number, nowMs: number): void {
-    if (this.#roundTripMs !== undefined && ms > this.#roundTripMs && nowMs - this.#roundTripAtMs < MEMORY_MS) return;
+  /**
+   * In a flood every frame waits behind those before it. Were such a time taken for the path's, the window would grow,
+   * and the next time with it; so an old one gives way only to one without a queue.
+   */
+  #noteRoundTrip(ms: number, isFirst: boolean, nowMs: number): void {
+    const isOld = isFirst && nowMs - this.#roundTripAtMs >= MEMORY_MS;
+    if (this.#roundTripMs !== undefined && ms > this.#roundTripMs && !isOld) return;
     this.#roundTripMs = ms;
     this.#roundTripAtMs = nowMs;
   }

@@ -256,7 +256,7 @@ function rateThrough(
   const frame = 16 * 1024;
   const arrivals: { atMs: number; seq: number }[] = [];
   let [sent, acked, freeAtMs, measuredFrom] = [0, 0, 0, 0];
-  const [endMs, measureMs] = [12_000, 6_000];
+  const [endMs, measureMs] = [60_000, 6_000];
   for (let nowMs = 0; nowMs < endMs; nowMs += 1) {
     while (arrivals[0] !== undefined && arrivals[0].atMs <= nowMs) {
       acked = arrivals.shift()?.seq ?? acked;

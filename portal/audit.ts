@@ -8,6 +8,9 @@ import path from 'node:path';
 /** Past it the log becomes `audit.log.1`, whose place it takes. */
 const LOG_BYTES_MAX = 4 * 1024 * 1024;
 const TEXT_CHARACTERS_MAX = 200;
+/** More are counted, so that a flood of them cannot push out who came before. */
+const REFUSALS_PER_MINUTE = 60;
+const MINUTE_MS = 60_000;
 
 export type AuditEvent =
   'started' | 'stopped' | 'login' | 'login refused' | 'connected' | 'disconnected' | 'refused' | 'shared' | 'rotated';
@@ -18,6 +21,7 @@ export class AuditLog {
   readonly #file: string;
   readonly #now: () => number;
   #bytes: number;
+  readonly #refusals = { minute: 0, count: 0 };
 
   constructor(directory: string, nowMs: () => number) {
     this.#file = path.join(directory, 'audit.log');
@@ -26,6 +30,25 @@ export class AuditLog {
   }
 
   write(event: AuditEvent, fields: AuditFields): void {
+    if (event === 'refused' || event === 'login refused') {
+      if (!this.#countRefusal()) return;
+    }
+    this.#append(event, fields);
+  }
+
+  /** Whether this one is to be written. What was left out is, with the first of another minute. */
+  #countRefusal(): boolean {
+    const minute = Math.floor(this.#now() / MINUTE_MS);
+    const last = this.#refusals.count;
+    if (minute !== this.#refusals.minute) {
+      if (last > REFUSALS_PER_MINUTE) this.#append('refused', { more: last - REFUSALS_PER_MINUTE });
+      Object.assign(this.#refusals, { minute, count: 0 });
+    }
+    this.#refusals.count += 1;
+    return this.#refusals.count <= REFUSALS_PER_MINUTE;
+  }
+
+  #append(event: AuditEvent, fields: AuditFields): void {
     const clean = Object.entries(fields).map(([key, value]) => [key, typeof value === 'string' ? cut(value) : value]);
     const line = `${JSON.stringify({ at: new Date(this.#now()).toISOString(), event, ...Object.fromEntries(clean) })}\n`;
     if (this.#bytes + line.length > LOG_BYTES_MAX) {

@@ -163,13 +163,15 @@ export function checkName(name: string): string {
 
 /** The program's file, looked for as a shell would. @throws SmError `not_found` */
 export function findProgram(program: string, cwd: string, env: Environment): string {
-  const places = program.includes('/')
+  const places = /[/\\]/.test(program)
     ? [path.resolve(cwd, program)]
     : (env['PATH'] ?? '')
         .split(path.delimiter)
         .filter((directory) => directory !== '')
         .map((directory) => path.resolve(cwd, directory, program));
-  const found = places.find((place) => isProgram(place));
+  // On Windows a program is typed without its ending.
+  const endings = process.platform === 'win32' ? ['', ...(env['PATHEXT'] ?? '').split(';')] : [''];
+  const found = places.flatMap((place) => endings.map((ending) => place + ending)).find((place) => isProgram(place));
   if (found !== undefined) return found;
   throw new SmError({
     code: 'not_found',

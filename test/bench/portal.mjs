@@ -16,7 +16,7 @@ const FLOOD_MS = 2_000;
 const STOPPED_MS = 5_000;
 const SLOW_BYTES_PER_MS = 5_000;
 const LONG_PATH_MS = 120;
-const TAIL_CHARACTERS = 400;
+const TAIL_CHARACTERS = 8_000;
 
 /** Parses at a given speed, one chunk after another as a page does. */
 class Terminal {

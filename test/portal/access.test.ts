@@ -208,7 +208,8 @@ test('[P15] a portal that is read-only lets nobody type', async () => {
 
 test('[P12] the audit log tells who came, holds no control character, and is of bounded size', () => {
   const directory = scratchDirectory();
-  const log = new AuditLog(directory, () => 0);
+  let nowMs = 0;
+  const log = new AuditLog(directory, () => nowMs);
   log.write('connected', { agent: `\u001b[31m\n${'x'.repeat(1_000)}` });
   const file = path.join(directory, 'audit.log');
   const line = fs.readFileSync(file, 'utf8');
@@ -216,7 +217,13 @@ test('[P12] the audit log tells who came, holds no control character, and is of 
   expect(line).not.toMatch(/\\u001b|\u001b/);
   expect(line.length).toBeLessThan(400);
   expect(fs.statSync(file).mode & 0o777).toBe(0o600);
-  for (let count = 0; count < 20_000; count += 1) log.write('refused', { why: 'y'.repeat(190) });
+  for (let count = 0; count < 1_000; count += 1) log.write('refused', { why: 'host' });
+  nowMs = 60_000;
+  log.write('login refused', {});
+  const lines = fs.readFileSync(file, 'utf8').trim().split('\n');
+  expect(lines).toHaveLength(63);
+  expect(JSON.parse(lines[61] ?? '')).toMatchObject({ event: 'refused', more: 940 });
+  for (let count = 0; count < 20_000; count += 1) log.write('disconnected', { session: 'y'.repeat(190) });
   expect(fs.statSync(file).size).toBeLessThan(4 * 1024 * 1024);
   expect(fs.existsSync(`${file}.1`)).toBe(true);
 });

@@ -167,6 +167,32 @@ test('[P20] [P17] what cannot be is refused with its remedy', async () => {
   expect((await sm(world, 'portal', 'start', '--bogus')).code).toBe(2);
 });
 
+test('[P20] where node-pty cannot be had the portal says so, and everything else works', async () => {
+  const place = scratchDirectory();
+  fs.mkdirSync(path.join(place, 'node_modules'));
+  fs.symlinkSync(
+    path.join(root, 'node_modules/fs-native-extensions'),
+    path.join(place, 'node_modules/fs-native-extensions'),
+  );
+  for (const name of ['sm.cjs', 'command.cjs', 'portal.cjs'])
+    fs.copyFileSync(path.join(root, 'dist', name), path.join(place, name));
+  const run = promisify(execFile);
+  const env = { ...process.env, STACKMEMORY_HOME: path.join(place, 'home') };
+  const start = run(process.execPath, [path.join(place, 'sm.cjs'), 'portal', 'start', '--json'], { env });
+  const { code, stderr } = await start.then(
+    () => ({ code: 0, stderr: '' }),
+    (error: unknown) => error as { code: number; stderr: string },
+  );
+  expect(code).toBe(5);
+  expect(JSON.parse(stderr)).toMatchObject({
+    error: 'unavailable',
+    hint: expect.stringContaining('--omit=optional') as string,
+  });
+  const status = await run(process.execPath, [path.join(place, 'sm.cjs'), 'portal', 'status'], { env });
+  expect(status.stdout).toContain('not running');
+  expect((await run(process.execPath, [path.join(place, 'sm.cjs'), 'version'], { env })).stdout).toMatch(/^\d/);
+});
+
 test('[P20] [P17] a missing agent is told at the start, and 0.0.0.0 is warned of', async () => {
   const world = createWorld();
   const { out, talk } = await sm(

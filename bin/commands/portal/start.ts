@@ -68,7 +68,8 @@ export const command: CommandModule = {
 };
 
 function settingsOf(context: Context, args: readonly string[], options: Options) {
-  const host = options.text('host');
+  const named = options.text('host');
+  const host = named === 'localhost' ? '127.0.0.1' : named;
   const socket = context.env['SM_TAILSCALED_SOCKET'];
   return {
     directory: portalDirectory(context),

@@ -21,9 +21,13 @@ export class AuditLog {
   readonly #file: string;
   readonly #now: () => number;
   #bytes: number;
+  readonly #report: (message: string) => void;
+  #hasFailed = false;
   readonly #refusals = { minute: 0, count: 0 };
 
-  constructor(directory: string, nowMs: () => number) {
+  /** @param report told once where the log can no longer be written */
+  constructor(directory: string, nowMs: () => number, report: (message: string) => void) {
+    this.#report = report;
     this.#file = path.join(directory, 'audit.log');
     this.#now = nowMs;
     this.#bytes = fs.statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0;
@@ -51,16 +55,18 @@ export class AuditLog {
   #append(event: AuditEvent, fields: AuditFields): void {
     const clean = Object.entries(fields).map(([key, value]) => [key, typeof value === 'string' ? cut(value) : value]);
     const line = `${JSON.stringify({ at: new Date(this.#now()).toISOString(), event, ...Object.fromEntries(clean) })}\n`;
-    if (this.#bytes + line.length > LOG_BYTES_MAX) {
-      fs.renameSync(this.#file, `${this.#file}.1`);
-      this.#bytes = 0;
-    }
     try {
+      if (this.#bytes + line.length > LOG_BYTES_MAX) {
+        fs.renameSync(this.#file, `${this.#file}.1`);
+        this.#bytes = 0;
+      }
       fs.appendFileSync(this.#file, line, { mode: 0o600 });
       this.#bytes += Buffer.byteLength(line);
+      this.#hasFailed = false;
     } catch (error) {
-      // A full disk must not lock its owner out of the machine that is to be mended.
-      if (!['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      // A full disk or a directory that is gone must not lock its owner out of the machine that is to be mended.
+      if (!this.#hasFailed) this.#report(`the audit log cannot be written: ${(error as Error).message}`);
+      this.#hasFailed = true;
     }
   }
 }

@@ -24,7 +24,7 @@ export interface SessionSource {
   /** Makes the session where it is missing. @throws SmError that says what to do */
   ensure(name: string, columns: number, rows: number): Promise<void>;
   attach(name: string, options: AttachOptions): Terminal;
-  list(): Promise<{ name: string; createdMs: number; activityMs: number }[]>;
+  list(): Promise<Omit<SessionInfo, 'viewers'>[]>;
   has(name: string): Promise<boolean>;
   rename(name: string, to: string): Promise<void>;
   end(name: string): Promise<void>;

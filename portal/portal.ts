@@ -52,7 +52,7 @@ export interface PortalOptions {
 export interface PortalStatus {
   addresses: string[];
   session: string;
-  sessions: { name: string; viewers: number; activityAt: number }[];
+  sessions: { name: string; viewers: number; activityAt: number; rang: boolean }[];
   viewers: { session: string; peer: string; login: string | null; readOnly: boolean; since: number }[];
   startedAt: number;
   uptimeMs: number;
@@ -97,7 +97,7 @@ export class Portal {
     const nowMs = () => options.nowMs();
     this.#startedMs = nowMs();
     this.access = new Access(directory, nowMs);
-    this.#audit = new AuditLog(directory, nowMs);
+    this.#audit = new AuditLog(directory, nowMs, (message) => options.log(message));
     this.hub = new Hub(options.source, {
       nowMs: () => performance.now(),
       soon: (run) => void setImmediate(run),
@@ -158,7 +158,12 @@ export class Portal {
     return {
       addresses: this.addresses(),
       session: this.#options.session,
-      sessions: sessions.map(({ name, viewers, activityMs }) => ({ name, viewers, activityAt: activityMs })),
+      sessions: sessions.map(({ name, viewers, activityMs, hasRung }) => ({
+        name,
+        viewers,
+        activityAt: activityMs,
+        rang: hasRung,
+      })),
       viewers: [...this.#live].map(({ connection, peer, login, sinceMs }) => ({
         session: connection.session ?? '',
         peer,

@@ -59,6 +59,8 @@ export interface SessionInfo {
   activityMs: number;
   /** Of this portal, not of other tmux clients. */
   viewers: number;
+  /** Its bell rang while nobody looked. */
+  hasRung: boolean;
 }
 
 export interface Problem {

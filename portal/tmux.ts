@@ -20,6 +20,8 @@ export interface TmuxSession {
   name: string;
   createdMs: number;
   activityMs: number;
+  /** Its bell rang while nobody looked. */
+  hasRung: boolean;
 }
 
 export interface NewSession {
@@ -68,13 +70,13 @@ export class Tmux {
     const { isFine, out } = await this.#call([
       'list-sessions',
       '-F',
-      '#{session_created} #{session_activity} #{session_name}',
+      '#{session_created} #{session_activity} #{?#{m:*!*,#{session_alerts}},1,0} #{session_name}',
     ]);
     if (!isFine) return []; // No server, so no session.
     const sessions = out.split('\n').flatMap((line) => {
-      const [created, activity, name] = line.split(' ');
-      if (name === undefined || !SESSION_NAME.test(name) || line.split(' ').length !== 3) return [];
-      return [{ name, createdMs: Number(created) * 1000, activityMs: Number(activity) * 1000 }];
+      const [created, activity, rung, name] = line.split(' ');
+      if (name === undefined || !SESSION_NAME.test(name) || line.split(' ').length !== 4) return [];
+      return [{ name, createdMs: Number(created) * 1000, activityMs: Number(activity) * 1000, hasRung: rung === '1' }];
     });
     return sessions.slice(0, SESSIONS_MAX);
   }

@@ -13,6 +13,8 @@ import { THEMES } from './themes.ts';
 const TITLE_CHARACTERS_MAX = 80;
 const KEPT_CHARACTERS_MAX = 2_000_000;
 const BELL_MS = 400;
+/** How often it is asked whether another session rang, while somebody looks at the page. */
+const WATCH_MS = 10_000;
 /** What a page leaves behind for itself when it is loaded anew, where there is no tmux to paint the screen again. */
 const KEPT = 'portal-kept';
 
@@ -79,6 +81,7 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') hasRung = false;
   showTitle();
 });
+setInterval(() => document.visibilityState === 'visible' && link.send({ t: 'list' }), WATCH_MS);
 addEventListener('pagehide', keepForReload);
 applySettings();
 fitToKeyboard();
@@ -125,6 +128,7 @@ function take(message: ServerMessage): void {
         isReadOnly || message.isOwner || (message.columns === screen.columns && message.rows === screen.rows);
       return;
     case 'sessions':
+      byId('elsewhere').hidden = !message.sessions.some(({ name, hasRung }) => hasRung && name !== link.session);
       return dialog.show(message.sessions, message.canChange);
     case 'renamed':
       return showSession(link.session ?? message.to);

@@ -52,13 +52,13 @@ export class SessionsDialog {
     byId('sessions-list').replaceChildren(...sessions.map((session) => this.#row(session, canChange)));
   }
 
-  #row({ name, activityMs, viewers }: SessionInfo, canChange: boolean): HTMLElement {
+  #row({ name, activityMs, viewers, hasRung }: SessionInfo, canChange: boolean): HTMLElement {
     const row = document.createElement('li');
     const open = button(name, () => this.#choose(name));
     open.className = 'open';
     open.setAttribute('aria-current', String(name === this.#current));
     const note = document.createElement('small');
-    note.textContent = `${age(Date.now() - activityMs)} · ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}`;
+    note.textContent = `${hasRung ? '● rang · ' : ''}${age(Date.now() - activityMs)} · ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}`;
     open.append(note);
     row.append(open);
     if (!canChange) return row;

@@ -209,7 +209,12 @@ test('[P15] a portal that is read-only lets nobody type', async () => {
 test('[P12] the audit log tells who came, holds no control character, and is of bounded size', () => {
   const directory = scratchDirectory();
   let nowMs = 0;
-  const log = new AuditLog(directory, () => nowMs);
+  const log = new AuditLog(
+    directory,
+    () => nowMs,
+    (message) => complaints.push(message),
+  );
+  const complaints: string[] = [];
   log.write('connected', { agent: `\u001b[31m\n${'x'.repeat(1_000)}` });
   const file = path.join(directory, 'audit.log');
   const line = fs.readFileSync(file, 'utf8');
@@ -226,4 +231,8 @@ test('[P12] the audit log tells who came, holds no control character, and is of 
   for (let count = 0; count < 20_000; count += 1) log.write('disconnected', { session: 'y'.repeat(190) });
   expect(fs.statSync(file).size).toBeLessThan(4 * 1024 * 1024);
   expect(fs.existsSync(`${file}.1`)).toBe(true);
+  expect(complaints).toEqual([]);
+  fs.rmSync(directory, { recursive: true });
+  for (let count = 0; count < 3; count += 1) log.write('connected', {});
+  expect(complaints).toHaveLength(1);
 });

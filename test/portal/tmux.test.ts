@@ -149,6 +149,19 @@ test('[P20] tmux missing, a command that ends at once, and a server that is kill
   await again.see('PROMPT');
 });
 
+test('[P8] a bell that rang while nobody looked is told with the list, until somebody has looked', async () => {
+  const portal = await startPortal();
+  const client = await connect(portal);
+  await client.see('PROMPT');
+  await portal.tmux('new-session', '-d', '-s', 'other', 'sh', '-c', 'printf "\\a"; exec cat');
+  const rung = async () => (await portal.portal.hub.list()).filter(({ hasRung }) => hasRung).map(({ name }) => name);
+  while ((await rung()).length === 0);
+  expect(await rung()).toEqual(['other']);
+  const looking = await connect(portal, { hello: { session: 'other' } });
+  await looking.see('other');
+  while ((await rung()).length > 0);
+});
+
 test('[P8] a viewer that is detached from tmux itself is told that the session goes on', async () => {
   const portal = await startPortal();
   const client = await connect(portal);

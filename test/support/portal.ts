@@ -39,7 +39,7 @@ export interface TestPortalOptions extends Partial<Omit<PortalOptions, 'source' 
 /** A directory that is removed when the test ends. */
 export function scratchDirectory(): string {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'sm-portal-'));
-  onTestFinished(() => fs.rmSync(directory, { recursive: true, force: true }));
+  onTestFinished(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
   return directory;
 }
 

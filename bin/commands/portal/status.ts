@@ -26,9 +26,9 @@ export const command: CommandModule = {
       ...status.addresses.map((address): [string, string] => ['address', address]),
       ['running for', showDuration(status.uptimeMs)],
       ['memory', showBytes(status.rssBytes)],
-      ...status.sessions.map(({ name, viewers, activityAt }): [string, string] => [
+      ...status.sessions.map(({ name, viewers, activityAt, rang }): [string, string] => [
         'session',
-        `${name}, ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}, last active ${showTime(view, activityAt)}`,
+        `${name}, ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}, last active ${showTime(view, activityAt)}${rang ? ', rang' : ''}`,
       ]),
       ...status.viewers.map(({ session, peer, login, readOnly, since }): [string, string] => [
         'viewer',

@@ -209,7 +209,7 @@ try {
     throughput(peer, few, SLOW_BYTES_PER_MS),
   );
   console.log(`    every byte: ${slow.portal.every(({ arrived }) => arrived >= few.bytes)}`);
-  const later = (run) => void setTimeout(run, LONG_PATH_MS / 2);
+  const later = (run) => void setTimeout(() => run(), LONG_PATH_MS / 2);
   await compare('at 120 ms of round trip, MB/s', ['portal'], '', { rate: '' }, (peer) =>
     throughput(peer, file, Infinity, later),
   );

@@ -9,7 +9,7 @@ server.on('connection', (socket) => {
   const pty = spawn(file, args, { name: 'xterm-256color', cols: 120, rows: 40, env: process.env, encoding: null });
   pty.onData((bytes) => socket.send(bytes));
   pty.onExit(() => socket.close());
-  socket.on('message', (bytes) => pty.write(bytes.toString()));
+  socket.on('message', (bytes) => pty.write(Buffer.from(bytes).toString('utf8')));
   socket.on('close', () => pty.kill());
 });
 server.on('listening', () => console.log('listening'));

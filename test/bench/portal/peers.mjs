@@ -134,7 +134,10 @@ const ttyd = {
           if (frame[0] !== 0x30) return;
           const bytes = frame.subarray(1);
           written += bytes.length;
-          if (written <= TTYD.bytes) return terminal.write(bytes, () => undefined);
+          if (written <= TTYD.bytes) {
+            terminal.write(bytes, () => undefined);
+            return;
+          }
           written = 0;
           pending += 1;
           terminal.write(bytes, () => {

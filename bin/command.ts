@@ -106,6 +106,8 @@ export interface Context {
   /** A fresh UUID. */
   newId(): string;
   locate(): Promise<Location>;
+  /** When a commit (a hash, a tag, a branch) of the repository around here was made; undefined where there is none. */
+  commitTime(revision: string): Promise<number | undefined>;
   connect(options: {
     brainDirectory: string;
     inProcess: boolean;

@@ -28,6 +28,7 @@ export function createContext(signal: AbortSignal): Context {
     wait: (delayMs) => delay(delayMs, undefined, { signal }).catch(() => undefined),
     newId: () => randomUUID(),
     locate,
+    commitTime,
     connect: async (options) => {
       const { connectBrain } = await import('../lib/host/client.ts');
       return connectBrain({ ...options, clientVersion: version });
@@ -67,6 +68,14 @@ async function configPath(): Promise<string> {
 
 async function readConfig(): Promise<Config> {
   return (await import('../lib/scope/config.ts')).loadConfig(await configPath());
+}
+
+async function commitTime(revision: string): Promise<number | undefined> {
+  const [{ currentDirectory }, git] = await Promise.all([
+    import('../lib/scope/paths.ts'),
+    import('../lib/scope/git.ts'),
+  ]);
+  return git.commitTimeMs(currentDirectory(), revision, process.env);
 }
 
 async function locate(): Promise<Location> {

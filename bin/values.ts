@@ -5,7 +5,7 @@
 import type { EntryFilter } from '../lib/brain/contract.ts';
 import type { EntryEdit } from '../lib/core/entry.ts';
 import { RESULTS_MAX } from '../lib/core/limits.ts';
-import { ENTRY_KINDS, KNOWN_AGENTS, type EntryKind } from '../lib/core/vocabulary.ts';
+import { ENTRY_KINDS, ENTRY_STATUSES, KNOWN_AGENTS, type EntryKind, type EntryStatus } from '../lib/core/vocabulary.ts';
 import { quoteShort, usageError } from './arguments.ts';
 import type { Context, Options, OptionSpec } from './command.ts';
 import { readTextField } from './input.ts';
@@ -37,6 +37,14 @@ export const SINCE_OPTION: OptionSpec = {
   flags: '--since <time>',
   summary: 'Only what is newer: 30m, 12h, 7d, 2w, 2026-01-31, or an ISO time',
 };
+
+/** What recall and list can be narrowed by besides FILTER_OPTIONS. */
+export const NARROWING_OPTIONS: readonly OptionSpec[] = [
+  SINCE_OPTION,
+  { flags: '--until <time>', summary: 'Only what is older; a day is meant to its end' },
+  { flags: '--ref <text>', summary: 'Only entries about this file, link, issue or commit (also abbreviated)' },
+  { flags: '--status <state>', summary: `Only entries that are ${ENTRY_STATUSES.join(', ')}`, values: ENTRY_STATUSES },
+];
 
 export function limitOption(limitDefault: number): OptionSpec {
   return { flags: '--limit <count>', summary: `At most so many (default ${limitDefault}, up to ${RESULTS_MAX})` };
@@ -79,6 +87,12 @@ export function filterOf(context: Context, options: Options): EntryFilter {
   if (tags.length > 0) filter.tags = [...tags];
   const sinceMs = sinceOf(options, context.now());
   if (sinceMs !== undefined) filter.sinceMs = sinceMs;
+  const until = options.text('until');
+  if (until !== undefined) filter.untilMs = endOf(until, context.now(), 'until');
+  const ref = options.text('ref');
+  if (ref !== undefined) filter.ref = ref;
+  const status = statusOf(options);
+  if (status !== undefined) filter.statuses = [status];
   if (options.isSet('all')) filter.includeInactive = true;
   return filter;
 }
@@ -103,6 +117,17 @@ function kindOf(options: Options): EntryKind | undefined {
   throw usageError(
     `--kind must be one of ${ENTRY_KINDS.join(', ')}, but is ${quoteShort(text)}.`,
     `${guess}For anything else take --kind note and a tag.`,
+  );
+}
+
+function statusOf(options: Options): EntryStatus | undefined {
+  const text = options.text('status');
+  if (text === undefined) return undefined;
+  const status = ENTRY_STATUSES.find((known) => known === text);
+  if (status !== undefined) return status;
+  throw usageError(
+    `--status must be one of ${ENTRY_STATUSES.join(', ')}, but is ${quoteShort(text)}.`,
+    didYouMean(text, ENTRY_STATUSES).trim() || 'For example: --status superseded',
   );
 }
 
@@ -131,26 +156,43 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   w: 7 * 86_400_000,
 };
 
-/**
- * A time as milliseconds since the epoch: an age (`7d`), a date (midnight here), an ISO 8601 time (local where it names
- * no zone), or milliseconds since the epoch.
- */
+/** `--since`, as parseTime has it. */
 export function sinceOf(options: Options, nowMs: number): number | undefined {
   const text = options.text('since');
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : (parseTime(text, nowMs) ?? refuseTime('since', text));
+}
+
+/** A time up to which something counts: of a day its last millisecond. */
+export function endOf(text: string, nowMs: number, name: string): number {
+  const startMs = parseTime(text, nowMs) ?? refuseTime(name, text);
+  if (text.length !== DAY_CHARACTERS) return startMs;
+  const day = new Date(startMs);
+  return new Date(day.getFullYear(), day.getMonth(), day.getDate() + 1).getTime() - 1;
+}
+
+/** Of `2026-01-31`. */
+const DAY_CHARACTERS = 10;
+
+/**
+ * A time as milliseconds since the epoch: an age (`7d`), a date (midnight here), an ISO 8601 time (local where it names
+ * no zone), or milliseconds since the epoch. Undefined where it is none of these.
+ */
+export function parseTime(text: string, nowMs: number): number | undefined {
   const age = /^(\d{1,9}) ?([smhdw])$/.exec(text);
   if (age !== null) return Math.max(0, nowMs - Number(age[1]) * (UNIT_MS[age[2] ?? ''] ?? 0));
   if (/^\d{11,15}$/.test(text)) return Number(text);
   const date = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.exec(
     text,
   );
-  if (date !== null && isCalendarDay(Number(date[1]), Number(date[2]), Number(date[3]))) {
-    const timeMs = Date.parse(text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T'));
-    if (!Number.isNaN(timeMs)) return Math.max(0, timeMs);
-  }
+  if (date === null || !isCalendarDay(Number(date[1]), Number(date[2]), Number(date[3]))) return undefined;
+  const timeMs = Date.parse(text.length === DAY_CHARACTERS ? `${text}T00:00` : text.replace(' ', 'T'));
+  return Number.isNaN(timeMs) ? undefined : Math.max(0, timeMs);
+}
+
+function refuseTime(name: string, text: string): never {
   throw usageError(
-    `--since must be an age or a time, but is ${quoteShort(text)}.`,
-    'For example: --since 7d, --since 12h, --since 2026-01-31, --since 2026-01-31T09:00:00Z',
+    `--${name} must be an age or a time, but is ${quoteShort(text)}.`,
+    `For example: --${name} 7d, --${name} 12h, --${name} 2026-01-31, --${name} 2026-01-31T09:00:00Z`,
   );
 }
 

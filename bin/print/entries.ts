@@ -1,5 +1,5 @@
 /** Entries for people: a table, blocks, and a card. Piped output is never cut: agents read it too. Pure. */
-import type { LoggedChange } from '../../lib/brain/contract.ts';
+import type { LoggedChange, RecallHit } from '../../lib/brain/contract.ts';
 import type { Entry, EntryKind } from '../../lib/core/entry.ts';
 import { escapeLine, escapeText } from './escape.ts';
 import { pad, truncate, wrap } from './layout.ts';
@@ -50,9 +50,28 @@ export function renderTable(view: View, entries: readonly Entry[]): string {
   );
 }
 
-/** A few lines an entry, with what it says. */
-export function renderBlocks(view: View, entries: readonly Entry[]): string {
-  return entries.map((entry) => renderBlock(view, entry)).join('\n');
+/** What recall found, with what a successor stands for and, if asked for, why each was found. */
+export function renderHits(view: View, hits: readonly RecallHit[], isExplained: boolean): string {
+  return hits
+    .map((hit) => {
+      const extra: string[] = [];
+      if (hit.insteadOf !== undefined) extra.push(`instead of ${hit.insteadOf}, which it superseded`);
+      if (isExplained && hit.matched.length > 0) extra.push(explain(hit));
+      const added = extra.flatMap((text) => wrap(view, escapeLine(text), view.width - 2));
+      return renderBlock(view, hit) + lines(added.map((line) => view.paint('dim', `  ${line}`)));
+    })
+    .join('\n');
+}
+
+function explain({ score, matched, reasons }: RecallHit): string {
+  const percent = (share: number): string => `${Math.round(100 * share)} %`;
+  const parts = [
+    `words ${percent(reasons.words)}`,
+    `order ${percent(reasons.order)}`,
+    ...(reasons.lowered < 0.005 ? [] : [`age and doubt −${percent(reasons.lowered)}`]),
+    ...(reasons.exact === undefined ? [] : [`exactly its ${reasons.exact}`]),
+  ];
+  return `score ${score.toFixed(2)} (${parts.join(', ')}): ${matched.join(', ')}`;
 }
 
 function renderBlock(view: View, entry: Entry): string {

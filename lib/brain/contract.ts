@@ -79,21 +79,58 @@ export interface EntryFilter {
   tags?: string[];
   /** Only entries last updated at or after this time. */
   sinceMs?: number;
+  /** Only entries last updated at or before this time. */
+  untilMs?: number;
+  /** Entries with a ref that is this text, ends in it as a path does, or is the commit that it abbreviates. */
+  ref?: string;
   /** Also superseded and retracted entries. */
   includeInactive?: boolean;
+  /** Entries of these states only. */
+  statuses?: EntryStatus[];
 }
 
 export interface RecallRequest extends EntryFilter {
   scope: ReadScope;
-  /** Free text; empty or missing gives the newest entries. */
+  /** Words, "phrases", -words to leave out, tag:x. Empty or missing gives the newest entries. */
   query?: string;
   limit: number;
+  /** Also what is below the threshold of relevance: the nearest misses. */
+  isLoose?: boolean;
+  /** Answers from the versions that were current at this time. */
+  asOfMs?: number;
 }
 
 /** An entry that recall found, best first. */
 export interface RecallHit extends Entry {
-  /** Relevance from 0 to 1; 0 where no query was given. */
+  /** Relevance from 0 to 1: the share of the greatest score that the query could reach. 0 where no query was given. */
   score: number;
+  /** The words of the query that it has. */
+  matched: string[];
+  reasons: RecallReasons;
+  /** A superseded entry was found; this is the one that superseded it. */
+  insteadOf?: string;
+}
+
+/** Where the score of a hit comes from, each as a share of the greatest score that the query could reach. */
+export interface RecallReasons {
+  /** Its words, by BM25. */
+  words: number;
+  /** Words that stand together as in the query, and a title that says little else. */
+  order: number;
+  /** By how much age, doubt or having been superseded lowered the score, from 0 to 0.11. */
+  lowered: number;
+  /** The score as far as so few matching words can be believed: it decides whether there is an answer at all. */
+  relevance: number;
+  /** The query is exactly its id, or one of its tags or refs. */
+  exact?: 'id' | 'tag' | 'ref';
+}
+
+/** An entry that says nearly what another one says. */
+export interface SimilarEntry {
+  entryId: string;
+  title: string;
+  /** Share of what both say, from 0.6 to 1. */
+  overlap: number;
 }
 
 export interface ListRequest extends EntryFilter {
@@ -202,6 +239,8 @@ export interface VerifyReport {
   mismatches: string[];
   /** What PostgreSQL's amcheck says of the indexes and tables; empty is healthy. */
   structureErrors: string[];
+  /** Where recall's index does not say what the entries say; "sm doctor --rebuild" makes it anew. */
+  indexErrors: string[];
   isSound: boolean;
 }
 
@@ -250,6 +289,8 @@ export interface BrainOperations {
   show: { request: EntryReference; answer: Entry };
   history: { request: EntryReference; answer: HistoryVersion[] };
   recall: { request: RecallRequest; answer: RecallHit[] };
+  /** Other active entries of the same project that say nearly the same, the nearest first: at most three. */
+  similar: { request: EntryReference; answer: SimilarEntry[] };
   list: { request: ListRequest; answer: Entry[] };
   log: { request: LogRequest; answer: LoggedChange[] };
   logPage: { request: LogPageRequest; answer: LogPage };

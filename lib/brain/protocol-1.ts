@@ -20,18 +20,10 @@ export async function changesOfProtocol1(
 ): Promise<ParsedChange[]> {
   const parsed = entries.map((entry) => {
     const fields = typeof entry === 'object' && entry !== null ? entry : {};
-    const placeholder = uuidOf(`stackmemory entry ${JSON.stringify(entry)}`);
-    return parseChange(
-      {
-        ...fields,
-        changeId: placeholder,
-        base: null,
-        replicaId: UNKNOWN_REPLICA_ID,
-        replaces: undefined,
-        seq: undefined,
-      },
-      workspaceId,
-    );
+    // What that protocol has no word for is not taken from it.
+    const { replaces: _, seq: __, ...told } = fields as Record<string, unknown>;
+    const changeId = uuidOf(`stackmemory entry ${JSON.stringify(entry)}`);
+    return parseChange({ ...told, changeId, base: null, replicaId: UNKNOWN_REPLICA_ID }, workspaceId);
   });
   const ids = parsed.flatMap((item) => ('change' in item ? [item.change.entry.entryId] : []));
   const current = await readEntries(database, ids);

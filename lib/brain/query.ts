@@ -3,6 +3,8 @@ import { clockRegressionMs } from '../core/clock.ts';
 import type { Entry } from '../core/entry.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import { recallEntries } from '../recall/recall.ts';
+import { similarEntries } from '../recall/similar.ts';
+import { verifyIndex } from '../recall/verify-index.ts';
 import type { Database } from '../store/database.ts';
 import { readClockHighWater } from '../store/meta.ts';
 import {
@@ -15,6 +17,7 @@ import {
   readLog,
   readLogPage,
 } from '../store/read.ts';
+import { verifyStore } from '../store/verify.ts';
 import type {
   BrainStatus,
   EntryReference,
@@ -26,12 +29,27 @@ import type {
   RecallHit,
   RecallRequest,
   Scope,
+  SimilarEntry,
+  VerifyReport,
 } from './contract.ts';
 import { findEntry } from './references.ts';
 
-export async function recall(database: Database, request: RecallRequest): Promise<RecallHit[]> {
-  const { scope, query = '', limit } = request;
-  return recallEntries(database, { scope, filter: request, text: query.toWellFormed(), limit });
+export async function recall(database: Database, request: RecallRequest, nowMs: number): Promise<RecallHit[]> {
+  const { scope, query = '', limit, isLoose = false, asOfMs } = request;
+  const past = asOfMs === undefined ? {} : { asOfMs };
+  return recallEntries(database, {
+    scope,
+    filter: request,
+    text: query.toWellFormed(),
+    limit,
+    nowMs,
+    isLoose,
+    ...past,
+  });
+}
+
+export async function similar(database: Database, reference: EntryReference, nowMs: number): Promise<SimilarEntry[]> {
+  return similarEntries(database, (await findEntry(database, reference)).entry, nowMs);
 }
 
 export async function list(database: Database, request: ListRequest): Promise<Entry[]> {
@@ -44,6 +62,13 @@ export async function log(database: Database, request: LogRequest): Promise<Chan
 
 export async function logPage(database: Database, request: LogPageRequest): Promise<LogPage> {
   return readLogPage(database, { ...request, bytesMax: BATCH_BYTES_MAX / 2 });
+}
+
+/** The log against the entries, and these against recall's index. */
+export async function verify(database: Database): Promise<VerifyReport> {
+  const report = await verifyStore(database);
+  const indexErrors = report.structureErrors.length > 0 ? [] : await verifyIndex(database);
+  return { ...report, indexErrors, isSound: report.isSound && indexErrors.length === 0 };
 }
 
 /** Every version of an entry with what became of it. */

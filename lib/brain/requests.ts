@@ -17,7 +17,7 @@ import {
 } from '../core/limits.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
 import { replacedName } from '../protocol/wire.ts';
-import { ENTRY_KINDS } from '../core/vocabulary.ts';
+import { ENTRY_KINDS, ENTRY_STATUSES } from '../core/vocabulary.ts';
 import type { OperationName, RequestOf } from './contract.ts';
 
 /** An origin is an address or a file name. */
@@ -72,7 +72,16 @@ const filter = {
     v.pipe(v.array(plain(LABEL_CHARACTERS_MAX), 'must be a list of texts'), v.maxLength(TAGS_MAX, 'are too many')),
   ),
   sinceMs: v.optional(wholeNumber),
+  untilMs: v.optional(wholeNumber),
+  ref: v.optional(plain(LABEL_CHARACTERS_MAX)),
   includeInactive: v.optional(v.boolean('must be true or false')),
+  statuses: v.optional(
+    v.pipe(
+      v.array(v.picklist(ENTRY_STATUSES, `must be one of ${ENTRY_STATUSES.join(', ')}`), 'must be a list'),
+      v.minLength(1, 'must not be empty'),
+      v.maxLength(ENTRY_STATUSES.length, 'are too many'),
+    ),
+  ),
 };
 const query = v.pipe(
   v.string('must be text'),
@@ -194,7 +203,15 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
   }),
   show: reference,
   history: reference,
-  recall: v.object({ ...filter, scope: readScope, query: v.optional(query), limit }),
+  recall: v.object({
+    ...filter,
+    scope: readScope,
+    query: v.optional(query),
+    limit,
+    isLoose: v.optional(v.boolean('must be true or false')),
+    asOfMs: v.optional(time),
+  }),
+  similar: reference,
   list: v.object({ ...filter, scope: readScope, limit }),
   log: v.object({ scope: readScope, sinceMs: v.optional(wholeNumber), limit }),
   logPage: v.object({ afterSeq: wholeNumber, limit }),

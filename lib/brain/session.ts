@@ -8,10 +8,10 @@ import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import { type Database, isPoisoned, toStoreError } from '../store/database.ts';
 import { readClockOffset, readReplicaId } from '../store/meta.ts';
 import type { OpenStore } from '../store/pglite.ts';
-import { rebuildEntries, verifyStore } from '../store/verify.ts';
+import { rebuildEntries } from '../store/verify.ts';
 import { type AnswerOf, type Brain, type OperationName, type RequestOf, WRITE_OPERATIONS } from './contract.ts';
 import { adopt, conflicts, resolve } from './conflicts.ts';
-import { history, list, log, logPage, recall, status } from './query.ts';
+import { history, list, log, logPage, recall, similar, status, verify } from './query.ts';
 import { findEntry } from './references.ts';
 import { parseRequest } from './requests.ts';
 import {
@@ -26,12 +26,15 @@ import {
   syncState,
   syncVersions,
 } from './sync-operations.ts';
+import { IndexBacklog } from './index-backlog.ts';
 import { StoreUpkeep } from './upkeep.ts';
 import { edit, importChanges, record, retract, supersede } from './write.ts';
 import type { WriteContext } from './writer.ts';
 
 /** Requests that share one transaction at most. */
 const WRITES_PER_TRANSACTION_MAX = 64;
+/** Steps of indexing in one upkeep; who comes meanwhile waits for one of them. */
+const IDLE_INDEX_STEPS_MAX = 256;
 /** What may share a transaction: the others take long, and have deadlines of their own. */
 const SHARING_OPERATIONS: readonly OperationName[] = ['record', 'edit', 'supersede', 'retract', 'resolve'];
 
@@ -62,6 +65,7 @@ export class BrainSession implements Brain {
   readonly #options: SessionOptions;
   readonly #context: WriteContext;
   readonly #upkeep: StoreUpkeep;
+  readonly #backlog: IndexBacklog;
   readonly #jobs: Job[] = [];
   readonly #waitingForQuiet: (() => void)[] = [];
   /** The server's clock less this machine's, as far as it is followed, in milliseconds. */
@@ -79,6 +83,7 @@ export class BrainSession implements Brain {
     this.#store = store;
     this.#options = options;
     this.#upkeep = upkeep;
+    this.#backlog = new IndexBacklog(store.database, upkeep);
     this.#clockOffsetMs = clockOffsetMs;
     this.#context = {
       replicaId,
@@ -105,11 +110,15 @@ export class BrainSession implements Brain {
 
   /** Checkpoint and vacuum where there is reason to. To be called when nobody is waiting. */
   async doUpkeep(): Promise<void> {
-    if (this.#isRunning || this.#closing !== undefined || this.poison !== undefined || !this.#upkeep.isDue) return;
+    if (this.#isRunning || this.#closing !== undefined || this.poison !== undefined) return;
+    if (!this.#upkeep.isDue && !this.#backlog.isDue) return;
     this.#isRunning = true;
     this.#options.onWork?.('upkeep');
     try {
-      await this.#upkeep.whenIdle();
+      for (let step = 0; step < IDLE_INDEX_STEPS_MAX && this.#jobs.length === 0; step += 1) {
+        if (!(await this.#backlog.stepWhenIdle())) break;
+      }
+      if (this.#jobs.length === 0) await this.#upkeep.whenIdle();
     } catch (error) {
       this.#notePoison(error);
     } finally {
@@ -190,6 +199,7 @@ export class BrainSession implements Brain {
     }
     try {
       const changes = jobs.reduce((sum, job) => sum + changesOf(job), 0);
+      this.#backlog.note(changes);
       await this.#upkeep.afterCommit({ changes, requestBytes });
     } catch (error) {
       this.#notePoison(error); // It concerns nobody's request; the next one meets the poison.
@@ -245,7 +255,11 @@ export class BrainSession implements Brain {
       case 'history':
         return history(database, request as RequestOf<'history'>);
       case 'recall':
-        return recall(database, request as RequestOf<'recall'>);
+        await this.#backlog.shorten();
+        return recall(database, request as RequestOf<'recall'>, this.#context.nowMs());
+      case 'similar':
+        await this.#backlog.shorten();
+        return similar(database, request as RequestOf<'similar'>, this.#context.nowMs());
       case 'list':
         return list(database, request as RequestOf<'list'>);
       case 'log':
@@ -259,7 +273,7 @@ export class BrainSession implements Brain {
           request as RequestOf<'status'>,
         );
       case 'verify':
-        return verifyStore(database);
+        return verify(database);
       case 'conflicts':
         return conflicts(database, request as RequestOf<'conflicts'>);
       case 'syncState':

@@ -150,6 +150,14 @@ async function verify(brain: Brain): Promise<Finding[]> {
       remedy: 'sm doctor --rebuild',
     });
   }
+  if (report.indexErrors.length > 0) {
+    findings.push({
+      check: 'index',
+      status: 'error',
+      message: `Recall's index is not as the entries say: ${report.indexErrors.join('; ')}`,
+      remedy: 'sm doctor --rebuild',
+    });
+  }
   const damage = [...report.badHashes.map((id) => `change ${id} does not have its hash`), ...report.structureErrors];
   if (damage.length > 0) {
     findings.push({

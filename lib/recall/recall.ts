@@ -1,24 +1,38 @@
 /**
- * Finding entries: a query in, ranked entries out. Owns what "relevant" means. A word of the query that an entry lacks
- * lowers its rank and never hides it. Reads only; the words of entries are indexed by the store in the same
- * transaction that writes them.
+ * Finding entries: a query in, ranked entries out, or nothing where nothing is relevant. Owns what "relevant" means. Reads
+ * only. A word of the query that an entry lacks lowers its rank and never hides it.
  */
-import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Entry } from '../core/entry.ts';
 import type { Database } from '../store/database.ts';
-import {
-  ENTRY_SELECTION,
-  entryCondition,
-  listEntries,
-  rowToEntry,
-  type StoreFilter,
-  type StoreScope,
-} from '../store/read.ts';
-import { brainEntries } from '../store/schema.ts';
-import { queryWords, wordForms } from './query-words.ts';
+import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
+import { type EntryWithHash, findByPrefix, listEntries, readPast } from '../store/read.ts';
+import { demandsOf, readFound } from './candidates.ts';
+import { attribute } from './document.ts';
+import { parseQuery, type Query } from './query.ts';
+import { rank, type RankedEntry, REORDERED_MAX, weighWords } from './ranking.ts';
+import { Corpus } from './retrieval.ts';
+import { withSuccessors } from './successors.ts';
 
-/** Entries whose rank is computed: those that have most of the query's words, the newest first. */
-const RANKED_MAX = 500;
+/**
+ * Below this the best entry is no answer: a share of the greatest score that the query could reach, as far as its matching
+ * words can be believed. The more words a question has, the less of them does an entry about something else have. Of the
+ * questions that a set of records answers it keeps nearly all, of another set's it refuses nine of ten (docs/RECALL.md).
+ */
+function relevantMin(words: number): number {
+  // Who asks for a single word wants what has it.
+  return words === 1 ? RELEVANT_MIN_SINGLE : Math.min(RELEVANT_MIN_MAX, RELEVANT_MIN_ROOT / Math.sqrt(words));
+}
+
+const RELEVANT_MIN_MAX = 0.3;
+const RELEVANT_MIN_ROOT = 0.56;
+const RELEVANT_MIN_SINGLE = 0.2;
+/** An entry that is so far below the greatest score is not shown beside a good one. */
+const TAIL_MIN = 0.1;
+
+/** More than words and their order can give together: it comes first. */
+const EXACT_WORTH = 2;
+
+const ID_PREFIX = /^[0-9a-f]{8}(?:-[0-9a-f-]{0,27})?$/i;
 
 export interface RecallQuery {
   scope: StoreScope;
@@ -26,72 +40,91 @@ export interface RecallQuery {
   /** Free text; without any word in it the newest entries are the answer. */
   text: string;
   limit: number;
+  nowMs: number;
+  /** Also what is not relevant enough. */
+  isLoose?: boolean;
+  /** Answers from the versions that were current at this time. */
+  asOfMs?: number;
 }
 
-/** An entry with its relevance from 0 to 1. */
-export type RankedEntry = Entry & { score: number };
+/** The entries that fit `query`, best first; none where the best one is not relevant. */
+export async function recallEntries(database: Database, asked: RecallQuery): Promise<RankedEntry[]> {
+  const { asOfMs, text, scope } = asked;
+  const past = asOfMs === undefined ? new Map<string, EntryWithHash>() : await readPast(database, scope, asOfMs);
+  const query = asOfMs === undefined ? asked : { ...asked, filter: untilThen(asked.filter, asOfMs) };
+  const parsed = parseQuery(text);
+  if (parsed.words.length === 0) return withoutWords(database, query, parsed, past);
 
-/**
- * The entries that fit `query`, best first. Each word counts by itself, stemmed as English; an entry ranks by how many
- * of the words it has, and by where (title, then conclusion and tags, then summary). Where no word is known to the
- * index, entries that contain one of them as a part are found instead.
- */
-export async function recallEntries(database: Database, query: RecallQuery): Promise<RankedEntry[]> {
-  const words = queryWords(query.text);
-  if (words.length === 0) {
-    if (query.text.trim() !== '') return [];
-    const newest = await listEntries(database, query);
-    return newest.map((entry) => ({ ...entry, score: 0 }));
-  }
-  const byWords = await searchWords(database, query, words);
-  return byWords.length > 0 ? byWords : searchParts(database, query, words);
+  const filter = showsInactive(query.filter) ? query.filter : { ...query.filter, statuses: WITH_SUCCESSORS };
+  const demands = demandsOf(scope, filter, parsed);
+  const exact = [attribute('tag', parsed.text), attribute('ref', parsed.text)];
+  const terms = new Set([...parsed.sequence, ...demands.all, ...demands.none, ...exact]);
+  const corpus = await Corpus.open(database, scope.workspaceId, [...terms], [...past.values()]);
+  const worths = await weighWords(database, corpus, parsed);
+  const candidates = corpus.score(worths.terms, demands, { terms: exact, worth: EXACT_WORTH * worths.max });
+  const sieve = { scope, filter, wanted: Math.max(query.limit, REORDERED_MAX), phrases: parsed.phrases };
+  let found = await readFound(database, candidates, sieve);
+  // A phrase that nothing has is a wish, not a filter: the words may still be there.
+  if (found.length === 0) found = await readFound(database, candidates, { ...sieve, phrases: [] });
+
+  const ranked = rank(found, { parsed, worths, nowMs: asOfMs ?? query.nowMs });
+  const relevant = query.isLoose === true ? ranked : keepRelevant(ranked, parsed.words.length);
+  const answer = showsInactive(query.filter)
+    ? relevant.slice(0, query.limit)
+    : await withSuccessors(database, relevant, { scope, limit: query.limit, past });
+  return withNamedFirst(database, query, parsed.text, answer);
 }
 
-async function searchWords(database: Database, query: RecallQuery, words: string[]): Promise<RankedEntry[]> {
-  const perWord = words.map((word) => {
-    const forms = wordForms(word).map((form) => sql`plainto_tsquery('pg_catalog.english', ${form})`);
-    return sql`(${sql.join(forms, sql` || `)})`;
-  });
-  const anyWord = sql`(${sql.join(perWord, sql` || `)})`;
-  // How many of the words the entry has decides, and is cheap to tell; PostgreSQL's rank (flag 32: rank / (rank + 1),
-  // below 1) orders the rest, but takes long, so that only the foremost entries get one.
-  const counts = perWord.map((word) => sql`(${brainEntries.search} @@ ${word})::int`);
-  const count = sql<number>`(${sql.join(counts, sql` + `)})`.as('word_count');
-  const foremost = database.$with('foremost').as(
-    database
-      .select({ entryId: brainEntries.entryId, count })
-      .from(brainEntries)
-      .where(and(entryCondition(query.scope, query.filter), sql`${brainEntries.search} @@ ${anyWord}`))
-      .orderBy(desc(sql`word_count`), desc(brainEntries.updatedAt))
-      .limit(Math.max(query.limit, RANKED_MAX)),
-  );
-  const rank = sql`ts_rank('{0.1, 0.3, 0.6, 1.0}'::real[], ${brainEntries.search}, ${anyWord}, 1 | 32)::float8`;
-  const score = sql<number>`(${foremost.count} + ${rank}) / ${words.length + 1}::float8`.as('score');
-  const rows = await database
-    .with(foremost)
-    .select({ ...ENTRY_SELECTION, score })
-    .from(foremost)
-    .innerJoin(brainEntries, eq(brainEntries.entryId, foremost.entryId))
-    .orderBy(desc(sql`score`), desc(brainEntries.updatedAt), desc(brainEntries.entryId))
-    .limit(query.limit);
-  return rows.map(toRankedEntry);
+/** A superseded entry is found, and brings its successor; a retracted one is gone. */
+const WITH_SUCCESSORS: NonNullable<StoreFilter['statuses']> = ['active', 'superseded'];
+
+function showsInactive({ includeInactive, statuses }: StoreFilter): boolean {
+  return includeInactive === true || statuses !== undefined;
 }
 
-async function searchParts(database: Database, query: RecallQuery, words: string[]): Promise<RankedEntry[]> {
-  const text = sql`lower(concat_ws(' ', ${brainEntries.title}, array_to_string(${brainEntries.tags}, ' '),
-    ${brainEntries.conclusion}, ${brainEntries.summary}))`;
-  const found = words.map((word) => sql`(position(${word.toLowerCase()} in ${text}) > 0)::int`);
-  const count = sql`(${sql.join(found, sql` + `)})`;
-  const score = sql<number>`0.25 * ${count}::float8 / ${words.length}`.as('score');
-  const rows = await database
-    .select({ ...ENTRY_SELECTION, score })
-    .from(brainEntries)
-    .where(and(entryCondition(query.scope, query.filter), sql`${count} > 0`))
-    .orderBy(desc(sql`score`), desc(brainEntries.updatedAt), desc(brainEntries.entryId))
-    .limit(query.limit);
-  return rows.map(toRankedEntry);
+function untilThen(filter: StoreFilter, asOfMs: number): StoreFilter {
+  return { ...filter, untilMs: Math.min(asOfMs, filter.untilMs ?? asOfMs) };
 }
 
-function toRankedEntry({ score, ...row }: Parameters<typeof rowToEntry>[0] & { score: number }): RankedEntry {
-  return { ...rowToEntry(row), score };
+function keepRelevant(ranked: RankedEntry[], words: number): RankedEntry[] {
+  const best = Math.max(0, ...ranked.map(({ reasons }) => reasons.relevance));
+  return best < relevantMin(words) ? [] : ranked.filter(({ score }) => score >= TAIL_MIN);
+}
+
+/** Without words: the newest that pass the filters. A text without any word or tag in it has no answer. */
+async function withoutWords(
+  database: Database,
+  query: RecallQuery,
+  parsed: Query,
+  past: ReadonlyMap<string, EntryWithHash>,
+): Promise<RankedEntry[]> {
+  if (query.text.trim() !== '' && parsed.required.length === 0) return [];
+  const tags = parsed.required.map((label) => label.slice('=tag:'.length));
+  const filter = { ...query.filter, tags: [...(query.filter.tags ?? []), ...tags] };
+  const newest = await listEntries(database, { ...query, filter });
+  const then = [...past.values()].flatMap(({ entry }) => (matchesFilter(entry, query.scope, filter) ? [entry] : []));
+  return [...newest, ...then]
+    .toSorted((a, b) => b.updatedAt - a.updatedAt || (a.entryId < b.entryId ? 1 : -1))
+    .slice(0, query.limit)
+    .map((entry) => ({ ...entry, score: 0, matched: [], reasons: { words: 0, order: 0, lowered: 0, relevance: 0 } }));
+}
+
+/** An entry that is asked for by its id comes first, whatever else has such words. */
+async function withNamedFirst(
+  database: Database,
+  query: RecallQuery,
+  text: string,
+  ranked: RankedEntry[],
+): Promise<RankedEntry[]> {
+  if (!ID_PREFIX.test(text) || query.asOfMs !== undefined) return ranked;
+  const prefix = text.toLowerCase();
+  const named = await findByPrefix(database, { workspaceId: query.scope.workspaceId, prefix, limit: query.limit });
+  const first = named.map(({ entry }: { entry: Entry }) => ({
+    ...entry,
+    score: 1,
+    matched: [text],
+    reasons: { words: 1, order: 0, lowered: 0, relevance: 1, exact: 'id' as const },
+  }));
+  const ids = new Set(first.map(({ entryId }) => entryId));
+  return [...first, ...ranked.filter(({ entryId }) => !ids.has(entryId))].slice(0, query.limit);
 }

@@ -38,6 +38,18 @@ export function identifyRepository(directory: string, env: Environment): Reposit
   return { source: 'directory', value: repositoryRoot(found.commonDirectory) };
 }
 
+/** When a commit of the repository around `directory` was made, by its committer's clock; undefined where there is none. */
+export function commitTimeMs(directory: string, revision: string, env: Environment): number | undefined {
+  const found = findRepository(directory, env);
+  if (found.kind !== 'repository' || !REVISION.test(revision)) return undefined;
+  const parameters = ['show', '--no-patch', '--format=%ct', '--end-of-options', `${revision}^{commit}`];
+  const text = runGit(found.commonDirectory, parameters, LOOKUP_TIMEOUT_MS, env);
+  return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text) * 1_000;
+}
+
+/** What names a commit, and is no option, range or search. */
+const REVISION = /^[\p{L}\p{N}_][\p{L}\p{N}_./@{}~^-]{0,254}$/u;
+
 /**
  * The normalised origin. An origin in a directory of this machine is a name for nobody else, but it is mostly a clone
  * for an agent's own use: it is followed to the origin of the repository that it was cloned from.

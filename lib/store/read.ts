@@ -2,10 +2,11 @@
  * Every question that is asked of the entries and of the log, save for recall's. Owns the mapping from rows to
  * entries. Writes nothing.
  */
-import { and, asc, count, desc, eq, gt, gte, inArray, like, lte, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, gte, inArray, like, lte, sql } from 'drizzle-orm';
 import type { Entry, EntryStatus } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
 import { type Database, rowsOf } from './database.ts';
+import { entryCondition, type StoreFilter, type StoreScope } from './filter.ts';
 import { brainChanges, brainEntries } from './schema.ts';
 
 /** A version in the log. The same shape as the brain's LoggedChange. */
@@ -30,54 +31,31 @@ export interface EntryWithHash {
   hash: string;
 }
 
-/** One project of a workspace, or, with `projectId: null`, all of it. */
-export interface StoreScope {
-  workspaceId: string;
-  projectId: string | null;
-}
-
-/** What narrows a read of entries. */
-export interface StoreFilter {
-  agent?: string;
-  kind?: Entry['kind'];
-  tags?: string[];
-  sinceMs?: number;
-  includeInactive?: boolean;
-}
-
-type EntryRow = Omit<typeof brainEntries.$inferSelect, 'search'>;
+type EntryRow = typeof brainEntries.$inferSelect;
 type ChangeRow = typeof brainChanges.$inferSelect;
 
-/** The columns of an entry, without the search document, which is large and of no use to a reader. */
-export const ENTRY_SELECTION = {
-  entryId: brainEntries.entryId,
-  workspaceId: brainEntries.workspaceId,
-  projectId: brainEntries.projectId,
-  agent: brainEntries.agent,
-  kind: brainEntries.kind,
-  title: brainEntries.title,
-  summary: brainEntries.summary,
-  conclusion: brainEntries.conclusion,
-  tags: brainEntries.tags,
-  refs: brainEntries.refs,
-  confidence: brainEntries.confidence,
-  status: brainEntries.status,
-  supersededBy: brainEntries.supersededBy,
-  createdAt: brainEntries.createdAt,
-  updatedAt: brainEntries.updatedAt,
-  hash: brainEntries.hash,
-};
-
-/** The condition of a scope and a filter, to be used in any statement over brain_entries. */
-export function entryCondition(scope: StoreScope, filter: StoreFilter): SQL | undefined {
-  return and(
-    eq(brainEntries.workspaceId, scope.workspaceId),
-    scope.projectId === null ? undefined : eq(brainEntries.projectId, scope.projectId),
-    filter.includeInactive === true ? undefined : eq(brainEntries.status, 'active'),
-    filter.agent === undefined ? undefined : eq(brainEntries.agent, filter.agent),
-    filter.kind === undefined ? undefined : eq(brainEntries.kind, filter.kind),
-    filter.sinceMs === undefined ? undefined : gte(brainEntries.updatedAt, filter.sinceMs),
-    ...(filter.tags ?? []).map((tag) => sql`${tag} = ANY(${brainEntries.tags})`),
+/**
+ * As they were at a time: the entries of a workspace that have been changed since, and that were there then. What was not
+ * changed since is as it is now.
+ */
+export async function readPast(
+  database: Database,
+  { workspaceId }: StoreScope,
+  atMs: number,
+): Promise<Map<string, EntryWithHash>> {
+  const rows = await rowsOf<{ entry_id: string; updated_at: string | number; hash: string; content: string }>(
+    database,
+    sql`SELECT DISTINCT ON (c.entry_id) c.entry_id, c.updated_at, c.hash, c.content
+      FROM brain_entries e JOIN brain_changes c ON c.entry_id = e.entry_id
+      WHERE e.workspace_id = ${workspaceId} AND e.updated_at > ${atMs} AND c.updated_at <= ${atMs}
+        AND NOT EXISTS (SELECT FROM brain_changes r WHERE r.withdraws = c.change_id)
+      ORDER BY c.entry_id, c.updated_at DESC, c.hash DESC`,
+  );
+  return new Map(
+    rows.map((row) => {
+      const content = JSON.parse(row.content) as Omit<Entry, 'updatedAt'>;
+      return [row.entry_id, { entry: orderContent(content, Number(row.updated_at)), hash: row.hash }];
+    }),
   );
 }
 
@@ -87,7 +65,7 @@ export async function listEntries(
   query: { scope: StoreScope; filter: StoreFilter; limit: number },
 ): Promise<Entry[]> {
   const rows = await database
-    .select(ENTRY_SELECTION)
+    .select()
     .from(brainEntries)
     .where(entryCondition(query.scope, query.filter))
     .orderBy(desc(brainEntries.updatedAt), desc(brainEntries.entryId))
@@ -98,7 +76,12 @@ export async function listEntries(
 /** The current versions of the named entries, by id; unknown ids are absent. */
 export async function readEntries(database: Database, entryIds: string[]): Promise<Map<string, EntryWithHash>> {
   if (entryIds.length === 0) return new Map();
-  const rows = await database.select(ENTRY_SELECTION).from(brainEntries).where(inArray(brainEntries.entryId, entryIds));
+  const rows = await database
+    .select()
+    .from(brainEntries)
+    .where(
+      sql`${brainEntries.entryId} = ANY (ARRAY(SELECT json_array_elements_text(${JSON.stringify(entryIds)}::json)))`,
+    );
   return new Map(rows.map((row) => [row.entryId, { entry: rowToEntry(row), hash: row.hash }]));
 }
 
@@ -108,7 +91,7 @@ export async function findByPrefix(
   query: { workspaceId: string; prefix: string; limit: number },
 ): Promise<EntryWithHash[]> {
   const rows = await database
-    .select(ENTRY_SELECTION)
+    .select()
     .from(brainEntries)
     .where(and(eq(brainEntries.workspaceId, query.workspaceId), like(brainEntries.entryId, `${query.prefix}%`)))
     .orderBy(asc(brainEntries.entryId))
@@ -193,7 +176,7 @@ export async function listOldest(
   query: { workspaceId: string; limit: number },
 ): Promise<{ entries: EntryWithHash[]; total: number }> {
   const rows = await database
-    .select(ENTRY_SELECTION)
+    .select()
     .from(brainEntries)
     .where(eq(brainEntries.workspaceId, query.workspaceId))
     .orderBy(asc(brainEntries.updatedAt), asc(brainEntries.entryId))

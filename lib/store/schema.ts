@@ -2,9 +2,19 @@
  * The tables, as drizzle sees them. Owns names and types; the SQL that makes them is in migrations/ (a test holds the
  * two against each other). Text that is compared or sorted by code is collated "C", so that every machine agrees.
  */
-import { bigint, customType, doublePrecision, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  boolean,
+  customType,
+  doublePrecision,
+  integer,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+} from 'drizzle-orm/pg-core';
 
-const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
+const bytea = customType<{ data: Uint8Array }>({ dataType: () => 'bytea' });
 const milliseconds = (name: string) => bigint(name, { mode: 'number' });
 
 /** Single values about this brain: `replica_id`, `clock_high_ms`, `opened_at`. */
@@ -106,5 +116,36 @@ export const brainEntries = pgTable('brain_entries', {
   createdAt: milliseconds('created_at').notNull(),
   updatedAt: milliseconds('updated_at').notNull(),
   hash: text('hash').notNull(),
-  search: tsvector('search').notNull(),
+});
+
+/** Up to 1,024 entries of one workspace as recall's index has them. */
+export const brainSegments = pgTable('brain_segments', {
+  segment: integer('segment').primaryKey(),
+  workspaceId: text('workspace_id').notNull(),
+  documents: integer('documents').notNull(),
+  lengthTotal: doublePrecision('length_total').notNull(),
+});
+
+/** Which documents of a segment have a term. */
+export const brainPostings = pgTable(
+  'brain_postings',
+  {
+    term: text('term').notNull(),
+    segment: integer('segment').notNull(),
+    data: bytea('data').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.term, table.segment] })],
+);
+
+/** `doc` is segment * 1,024 + place. A document dies when its entry gets a newer version. */
+export const brainDocuments = pgTable('brain_documents', {
+  doc: integer('doc').primaryKey(),
+  entryId: text('entry_id').notNull(),
+  lengthCode: smallint('length_code').notNull(),
+  isDead: boolean('is_dead').notNull(),
+});
+
+/** Entries whose present version is in no segment yet. */
+export const brainUnindexed = pgTable('brain_unindexed', {
+  entryId: text('entry_id').primaryKey(),
 });

@@ -240,6 +240,7 @@ describe('reading', () => {
       tags: ['a', 'b'],
       agent: 'x',
       limit: 10,
+      isLoose: true,
     });
   });
 
@@ -251,7 +252,7 @@ describe('reading', () => {
   it('[X11] finding nothing is no failure: a sentence and a hint, or []', async () => {
     const human = await sm(['brain', 'recall', 'what', '"is"']);
     expect(human.code).toBe(0);
-    expect(human.out).toBe('Nothing found for "what \\"is\\"".\n');
+    expect(human.out).toBe('Nothing relevant to "what \\"is\\"".\n');
     expect(human.err).toContain('--org');
     const machine = await sm(['brain', 'recall', 'x', '--json']);
     expect(machine.json()).toEqual([]);

@@ -301,6 +301,7 @@ export function createWorld(options: WorldOptions = {}): World {
     },
     ...server,
     newId: () => `00000000-0000-4000-8000-${String((ids += 1)).padStart(12, '0')}`,
+    commitTime: () => Promise.resolve(undefined),
     locate: async () => ({
       brainDirectory: '/home/u/.stackmemory/brain',
       workspaceId: 'w',

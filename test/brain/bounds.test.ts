@@ -66,7 +66,7 @@ test('[L12] upkeep vacuums after thousands of changes, and does not while reques
 
 test('[L13] with little free disk writing is refused, reading goes on, and space back means that work goes on', async () => {
   const opened = await openTestSession();
-  await opened.session.run('record', requestOf([{ title: 'before' }]));
+  await opened.session.run('record', requestOf([{ title: 'earlier' }]));
   const disk = pretendFree(DISK_RESERVE_BYTES - 4_096);
   const refused = opened.session.run('record', requestOf([{ title: 'refused' }]));
   await expect(refused).rejects.toMatchObject({
@@ -74,12 +74,12 @@ test('[L13] with little free disk writing is refused, reading goes on, and space
     message: expect.stringMatching(/nearly full \(16380 KiB free\); nothing was written/) as string,
     hint: expect.stringMatching(/Free at least 17 MiB.*Reading still works/) as string,
   });
-  expect(await titlesIn(opened)).toEqual(['before']);
-  expect(await opened.session.run('recall', { scope: SCOPE, query: 'before', limit: 5 })).toHaveLength(1);
+  expect(await titlesIn(opened)).toEqual(['earlier']);
+  expect(await opened.session.run('recall', { scope: SCOPE, query: 'earlier', limit: 5 })).toHaveLength(1);
   expect(opened.session.poison).toBeUndefined();
   disk.mockRestore();
   await opened.session.run('record', requestOf([{ title: 'after' }]));
-  expect(await titlesIn(opened)).toEqual(['after', 'before']);
+  expect(await titlesIn(opened)).toEqual(['after', 'earlier']);
   await opened.dispose();
 });
 
@@ -95,7 +95,7 @@ test('[L13] a large request needs more room than a small one', async () => {
 
 test('[L13] before writing is refused, WAL that nobody needs is given back', async () => {
   const opened = await openTestSession();
-  await opened.session.run('record', requestOf([{ title: 'before' }]));
+  await opened.session.run('record', requestOf([{ title: 'earlier' }]));
   const exec = vi.spyOn(opened.store.client, 'exec');
   vi.spyOn(fs, 'statfsSync').mockImplementation(() =>
     freeOf(exec.mock.calls.length === 0 ? DISK_RESERVE_BYTES / 2 : DISK_RESERVE_BYTES * 2),
@@ -107,13 +107,13 @@ test('[L13] before writing is refused, WAL that nobody needs is given back', asy
 
 test('[L13] a disk without room for a checkpoint gets none, since that would end the database', async () => {
   const opened = await openTestSession();
-  await opened.session.run('record', requestOf([{ title: 'before' }]));
+  await opened.session.run('record', requestOf([{ title: 'earlier' }]));
   const exec = vi.spyOn(opened.store.client, 'exec');
   pretendFree(0);
   const refused = opened.session.run('record', requestOf([{ title: 'refused' }]));
   await expect(refused).rejects.toMatchObject({ code: 'disk_full' });
   expect(exec.mock.calls).toEqual([]);
-  expect(await titlesIn(opened)).toEqual(['before']);
+  expect(await titlesIn(opened)).toEqual(['earlier']);
   await opened.dispose();
 });
 

@@ -387,6 +387,7 @@ export function describeBrain(name: string, open: () => Promise<OpenedBrain>): v
         badHashes: [],
         mismatches: [],
         structureErrors: [],
+        indexErrors: [],
         isSound: true,
       });
       expect(await run('rebuild', {})).toEqual({ entries: status.entries, repaired: 0 });

@@ -53,14 +53,14 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
     '[L13] with %i bytes left writing is refused at once, reading goes on, and space back means that work goes on',
     async (leftBytes) => {
       const brain = await connect(directory);
-      await recordTitle(brain, 'before');
+      await recordTitle(brain, 'earlier');
       const { pid } = await announcedHost(directory);
       disk.fill(leftBytes);
       expect(await outcomeOf(recordTitle(brain, 'refused'))).toEqual(diskFull);
-      expect(await titlesIn(brain)).toEqual(['before']);
-      expect(await brain.run('recall', { scope: SCOPE, query: 'before', limit: 5 })).toHaveLength(1);
+      expect(await titlesIn(brain)).toEqual(['earlier']);
+      expect(await brain.run('recall', { scope: SCOPE, query: 'earlier', limit: 5 })).toHaveLength(1);
       disk.free();
-      await expectRecovered(brain, ['before']);
+      await expectRecovered(brain, ['earlier']);
       expect((await announcedHost(directory)).pid).toBe(pid);
     },
   );
@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
     '[L13] a disk that fills up while a large request is written (after %i KiB): an error, no harm',
     async (writtenKibibytes) => {
       const brain = await connect(directory);
-      await recordTitle(brain, 'before');
+      await recordTitle(brain, 'earlier');
       const sizeAtFirst = disk.freeBytes;
       const requests = Array.from({ length: 4 }, (_, number) => outcomeOf(recordMuch(brain, number, 400)));
       await waitUntil('the writing to begin', () => sizeAtFirst - disk.freeBytes > writtenKibibytes * 1024);
@@ -101,13 +101,13 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
       for (const outcome of outcomes) if ('error' in (outcome as object)) expect(outcome).toEqual(diskFull);
       expect(await outcomeOf(recordTitle(brain, 'refused'))).toEqual(diskFull);
       disk.free();
-      await expectRecovered(brain, ['before', ...written]);
+      await expectRecovered(brain, ['earlier', ...written]);
     },
   );
 
   test('[L13] a cold start on a full disk is a clear error, and all is well when there is space', async () => {
     const brain = await connect(directory);
-    await recordTitle(brain, 'before');
+    await recordTitle(brain, 'earlier');
     await brain.close();
     const { pid } = await announcedHost(directory);
     kill(pid);
@@ -117,7 +117,7 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
     expect(await Promise.all([outcomeOf(open()), outcomeOf(open())])).toEqual([diskFull, diskFull]);
     await waitUntil('all hosts to end', () => hostProcessesOf(directory).length === 0);
     disk.free();
-    await expectRecovered(await connect(directory), ['before']);
+    await expectRecovered(await connect(directory), ['earlier']);
   });
 
   test('[L6] a brain that cannot come into being for lack of space leaves nothing, and comes into being later', async () => {
@@ -148,7 +148,7 @@ describe.skipIf(missing !== undefined)('with a directory that is not ours to wri
     async (inProcess) => {
       const directory = newBrainDirectory();
       const brain = await connect(directory);
-      await recordTitle(brain, 'before');
+      await recordTitle(brain, 'earlier');
       await brain.close();
       const { pid } = await announcedHost(directory);
       kill(pid);
@@ -162,7 +162,7 @@ describe.skipIf(missing !== undefined)('with a directory that is not ours to wri
         restore();
       }
       const again = await connect(directory, { inProcess });
-      expect(await titlesIn(again)).toEqual(['before']);
+      expect(await titlesIn(again)).toEqual(['earlier']);
       await again.close();
     },
   );

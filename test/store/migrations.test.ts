@@ -7,11 +7,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { appendChanges } from '../../lib/store/append.ts';
 import {
   brainChanges,
+  brainDocuments,
   brainEntries,
   brainMeta,
+  brainPostings,
+  brainSegments,
   brainSyncCursors,
   brainSyncMeta,
   brainSyncRefusals,
+  brainUnindexed,
 } from '../../lib/store/schema.ts';
 import { plainContent } from '../support/arbitraries.ts';
 import { idOf } from '../support/ids.ts';
@@ -19,7 +23,18 @@ import { StoreChildren } from '../support/store-children.ts';
 import { makeDirectory, openTestStore, removeDirectory } from '../support/stores.ts';
 
 /** By name. */
-const TABLES = [brainChanges, brainEntries, brainMeta, brainSyncCursors, brainSyncMeta, brainSyncRefusals];
+const TABLES = [
+  brainChanges,
+  brainDocuments,
+  brainEntries,
+  brainMeta,
+  brainPostings,
+  brainSegments,
+  brainSyncCursors,
+  brainSyncMeta,
+  brainSyncRefusals,
+  brainUnindexed,
+];
 const ROWS = 10_000;
 /** More than fits into PostgreSQL's buffers, so that half of it is on the disk before the commit. */
 const EXTRA = [
@@ -48,7 +63,7 @@ test('[L8] a migration that is killed, at any statement and again and again, is 
   for (const killAt of kills) expect(children.run('open', directory, killAt).wasKilled).toBe(true);
   children.run('open', directory);
   expect(children.run('open', directory).migrationsRun).toBe(0);
-  expect(await look(directory)).toEqual({ migrations: 3, extra: ROWS, entries: [{ title: 'kept', mood: 'good' }] });
+  expect(await look(directory)).toEqual({ migrations: 4, extra: ROWS, entries: [{ title: 'kept', mood: 'good' }] });
 });
 
 test('[L8] a migration whose second half fails leaves the schema as it was, and can be mended', async () => {
@@ -61,7 +76,7 @@ test('[L8] a migration whose second half fails leaves the schema as it was, and 
   await store.close();
   setExtraMigration(EXTRA);
   expect(children.run('open', directory).migrationsRun).toBe(1);
-  expect(await look(directory)).toMatchObject({ migrations: 3, extra: ROWS });
+  expect(await look(directory)).toMatchObject({ migrations: 4, extra: ROWS });
 });
 
 test('[L8] a new brain needs no migration: the template has them', async () => {

@@ -37,7 +37,7 @@ import { hashContent } from '../../lib/protocol/hash.ts';
 /** The operations that the oracle knows; recall's order is nobody's to foresee. */
 export type ModelledOperation = Exclude<
   OperationName,
-  'recall' | 'logPage' | 'verify' | 'conflicts' | 'resolve' | 'adopt' | `sync${string}`
+  'recall' | 'similar' | 'logPage' | 'verify' | 'conflicts' | 'resolve' | 'adopt' | `sync${string}`
 >;
 
 interface Current {

@@ -69,7 +69,7 @@ export function openSession({ store, directory }: TestStore, clock: { nowMs: num
 export async function emptyStore({ store }: TestStore): Promise<void> {
   await store.client.exec(`
     ALTER TABLE brain_changes DISABLE TRIGGER USER;
-    TRUNCATE brain_changes, brain_entries;
+    TRUNCATE brain_changes, brain_entries, brain_documents, brain_postings, brain_segments, brain_unindexed;
     ALTER TABLE brain_changes ENABLE TRIGGER USER;
     DELETE FROM brain_meta WHERE key = 'clock_high_ms';`);
 }

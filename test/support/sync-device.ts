@@ -69,16 +69,3 @@ export class SyncDevice {
     return entries.map(({ title }) => title).toSorted();
   }
 }
-
-/** Counts what crosses the wire, packed as it is. */
-export class Meter {
-  bytes = 0;
-  requests = 0;
-  readonly fetch: typeof fetch = async (input, init) => {
-    const response = await fetch(input, init);
-    const sent = init?.body instanceof Uint8Array ? init.body.length : 0;
-    this.requests += 1;
-    this.bytes += sent + Number(response.headers.get('content-length') ?? 0);
-    return response;
-  };
-}

@@ -4,12 +4,12 @@ import { renderTable } from '../../print/entries.ts';
 import { writeJson } from '../../print/json.ts';
 import { createView } from '../../print/view.ts';
 import { readScopeOf, withBrain } from '../../session.ts';
-import { FILTER_OPTIONS, filterOf, limitOf, limitOption, SINCE_OPTION } from '../../values.ts';
+import { FILTER_OPTIONS, filterOf, limitOf, limitOption, NARROWING_OPTIONS } from '../../values.ts';
 
 const LIMIT_DEFAULT = 20;
 
 export const command: CommandModule = {
-  options: [...FILTER_OPTIONS, SINCE_OPTION, limitOption(LIMIT_DEFAULT)],
+  options: [...FILTER_OPTIONS, ...NARROWING_OPTIONS, limitOption(LIMIT_DEFAULT)],
   notes: 'Piped, each line holds id, kind, status, agent, time and title, separated by tabs.',
   examples: [
     'sm brain list',

@@ -1,52 +1,85 @@
-/** `sm brain recall`: finds entries, best first. Finding nothing is an answer, not a failure. */
-import type { CommandModule } from '../../command.ts';
-import { renderBlocks } from '../../print/entries.ts';
+/** `sm brain recall`: finds entries, best first. That nothing is relevant is an answer, not a failure. */
+import type { RecallHit } from '../../../lib/brain/contract.ts';
+import { quoteShort, usageError } from '../../arguments.ts';
+import type { CommandModule, Context, Options } from '../../command.ts';
+import { renderHits } from '../../print/entries.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
 import { createView } from '../../print/view.ts';
 import { readScopeOf, withBrain } from '../../session.ts';
-import { FILTER_OPTIONS, filterOf, limitOf, limitOption, SINCE_OPTION } from '../../values.ts';
+import { endOf, FILTER_OPTIONS, filterOf, limitOf, limitOption, NARROWING_OPTIONS, parseTime } from '../../values.ts';
 
 const LIMIT_DEFAULT = 10;
 
 export const command: CommandModule = {
-  options: [...FILTER_OPTIONS, SINCE_OPTION, limitOption(LIMIT_DEFAULT)],
+  options: [
+    ...FILTER_OPTIONS,
+    ...NARROWING_OPTIONS,
+    { flags: '--as-of <time>', summary: 'Answer as the brain was then: a time as for --since, or a git commit' },
+    { flags: '--loose', summary: 'Also what is probably not relevant: the nearest misses' },
+    { flags: '--explain', summary: 'Say of each entry why it was found' },
+    limitOption(LIMIT_DEFAULT),
+  ],
   notes:
-    'Words need no quotes. Without a query the newest entries are shown. Only this project is searched, unless --org.',
+    'Words need no quotes; an entry need not have all of them. "a phrase" is looked for as it stands, -word leaves out,\n' +
+    'tag:x asks for a tag. Without a query the newest entries are shown. Only this project is searched, unless --org.\n' +
+    'Where nothing is relevant enough, nothing is shown. In place of a superseded entry comes its successor.',
   examples: [
     'sm brain recall flaky retry in checkout',
     'sm brain recall "why not redis" --org --kind decision',
-    'sm brain recall migration --since 30d --limit 3 --json',
+    'sm brain recall \'"connection pool" timeout -staging tag:db\' --explain',
+    'sm brain recall migration --as-of v1.2.0 --limit 3 --json',
   ],
   async run(context, args, options) {
     const query = args.join(' ').trim();
     const filter = filterOf(context, options);
     const limit = limitOf(options, LIMIT_DEFAULT);
     return withBrain(context, options, async (brain, location) => {
-      const hits = await brain.run('recall', {
+      const request = {
         scope: readScopeOf(location, options),
         ...(query === '' ? {} : { query }),
         ...filter,
+        ...(await asOfOption(context, options)),
         limit,
-      });
+      };
+      const hits = await brain.run('recall', { ...request, isLoose: options.isSet('loose') });
       if (options.isSet('json')) {
         await writeJson(context, hits);
         return 0;
       }
-      if (hits.length === 0) {
-        const wider = ['org', 'all'].filter((flag) => !options.isSet(flag)).map((flag) => WIDER[flag] ?? '');
-        await context.stdout.write(
-          query === '' ? 'Nothing recorded yet.\n' : `Nothing found for ${escapeLine(JSON.stringify(query))}.\n`,
-        );
-        if (wider.length > 0) await context.stderr.write(`Try ${wider.join(', or ')}.\n`);
+      if (hits.length > 0) {
+        const view = await createView(context, options, JSON.stringify(hits));
+        await context.stdout.write(renderHits(view, hits, options.isSet('explain')));
         return 0;
       }
-      const view = await createView(context, options, JSON.stringify(hits));
-      await context.stdout.write(renderBlocks(view, hits));
+      const misses =
+        query === '' || options.isSet('loose') ? [] : await brain.run('recall', { ...request, isLoose: true });
+      await writeNothing(context, options, query, misses);
       return 0;
     });
   },
 };
+
+async function writeNothing(context: Context, options: Options, query: string, misses: RecallHit[]): Promise<void> {
+  const text = query === '' ? 'Nothing recorded yet.' : `Nothing relevant to ${escapeLine(JSON.stringify(query))}.`;
+  await context.stdout.write(`${text}\n`);
+  const wider = ['org', 'all'].filter((flag) => !options.isSet(flag)).map((flag) => WIDER[flag] ?? '');
+  if (misses.length > 0) wider.unshift('--loose for the nearest misses');
+  if (wider.length > 0) await context.stderr.write(`Try ${wider.join(', or ')}.\n`);
+}
+
+/** A time, or the commit that it names in this repository. */
+async function asOfOption(context: Context, options: Options): Promise<{ asOfMs?: number }> {
+  const text = options.text('as-of');
+  if (text === undefined) return {};
+  if (parseTime(text, context.now()) !== undefined) return { asOfMs: endOf(text, context.now(), 'as-of') };
+  const commitMs = await context.commitTime(text);
+  if (commitMs !== undefined) return { asOfMs: commitMs };
+  throw usageError(
+    `--as-of must be a time or a commit of this repository, but is ${quoteShort(text)}.`,
+    'For example: --as-of 2026-01-31, --as-of 7d, --as-of v1.2.0, --as-of 1a2b3c4',
+  );
+}
 
 const WIDER: Readonly<Record<string, string>> = {
   org: '--org for all projects',

@@ -1,10 +1,11 @@
 /** `sm brain record`: one entry from flags, or many from a file. Says "recorded" only after the brain acknowledged. */
-import type { RecordRequest } from '../../../lib/brain/contract.ts';
+import type { Brain, RecordRequest, SimilarEntry } from '../../../lib/brain/contract.ts';
+import type { Entry } from '../../../lib/core/entry.ts';
 import { usageError } from '../../arguments.ts';
 import { detectAgent } from '../../agent.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
 import { writeJson } from '../../print/json.ts';
-import { recordedLine } from '../../print/recorded.ts';
+import { recordedLine, similarLine } from '../../print/recorded.ts';
 import { scopeOf, withBrain } from '../../session.ts';
 import { CONTENT_OPTIONS, contentOf } from '../../values.ts';
 
@@ -40,12 +41,27 @@ export const command: CommandModule = {
       };
       const [entry] = await brain.run('record', request);
       if (entry === undefined) throw new Error('The brain acknowledged a record without its entry.');
-      if (options.isSet('json')) await writeJson(context, entry);
-      else await context.stdout.write(recordedLine(entry));
+      const similar = await similarTo(brain, entry);
+      if (options.isSet('json')) {
+        await writeJson(context, similar.length === 0 ? entry : { ...entry, similar });
+        return 0;
+      }
+      await context.stdout.write(recordedLine(entry));
+      for (const each of similar) await context.stderr.write(similarLine(each, entry));
       return 0;
     });
   },
 };
+
+/** A suggestion; the entry is recorded whether it can be made or not. */
+async function similarTo(brain: Brain, { workspaceId, entryId, supersededBy }: Entry): Promise<SimilarEntry[]> {
+  if (supersededBy !== undefined) return [];
+  try {
+    return await brain.run('similar', { workspaceId, idOrPrefix: entryId });
+  } catch {
+    return [];
+  }
+}
 
 async function draftOf(context: Context, options: Options): Promise<Record<string, unknown>> {
   if (options.text('title') === undefined) {

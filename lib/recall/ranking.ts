@@ -1,0 +1,132 @@
+/** From candidates with their BM25 to ranked entries with a score and its reasons. Pure but for looking up words. */
+import type { Entry } from '../core/entry.ts';
+import type { Database } from '../store/database.ts';
+import { analysed } from './analysed.ts';
+import { evidence, inverseFrequency, orderBonus } from './bm25.ts';
+import type { Found } from './candidates.ts';
+import type { Query } from './query.ts';
+import type { Corpus } from './retrieval.ts';
+import { UNKNOWN_WORDS_MAX, variantsOf } from './unknown-words.ts';
+
+/** The foremost by BM25, whose order of words is looked at. */
+export const REORDERED_MAX = 40;
+
+/** That none of so many entries has a word tells that it is about something else; that none of five has, tells nothing. */
+const TELLING_DOCUMENTS = 500;
+
+/** What an entry loses by age, by doubt, or by having been superseded: a tie-breaker, no more. */
+const RECENCY_SHARE = 0.03;
+const RECENCY_HALF_LIFE_MS = 180 * 86_400_000;
+const CONFIDENCE_SHARE = 0.03;
+const SUPERSEDED_SHARE = 0.05;
+
+/** Where a hit's score comes from, each as a share of the greatest score that the query could reach. */
+export interface Reasons {
+  /** BM25 of the words. */
+  words: number;
+  /** Words that stand together, and a title that says little else. */
+  order: number;
+  /** By how much age, doubt and supersession lowered it: from 0 to 0.11. */
+  lowered: number;
+  /** The score as far as so few matching words can be believed: it decides whether there is an answer at all. */
+  relevance: number;
+  /** The query is exactly its id, or one of its tags or refs. */
+  exact?: 'id' | 'tag' | 'ref';
+}
+
+/** An entry with its relevance from 0 to 1. */
+export interface RankedEntry extends Entry {
+  score: number;
+  /** The query's words that it has. */
+  matched: string[];
+  reasons: Reasons;
+  /** The superseded entry that was found, and whose successor this is. */
+  insteadOf?: string;
+}
+
+/** What the words of a query are worth in a corpus. */
+export interface Worths {
+  /** By term, those that stand for unknown words included. */
+  terms: Map<string, number>;
+  /** By word as typed: the terms that count as it. */
+  byWord: Map<string, string[]>;
+  /** The greatest BM25 that an entry could have. */
+  max: number;
+}
+
+/** The terms of the query must be loaded. */
+export async function weighWords(database: Database, corpus: Corpus, { words }: Query): Promise<Worths> {
+  const terms = new Map<string, number>();
+  const byWord = new Map<string, string[]>();
+  const { documents } = corpus.statistics;
+  const unknownWorth = inverseFrequency(documents, 0) * Math.min(1, documents / TELLING_DOCUMENTS);
+  let max = 0;
+  let unknown = 0;
+  for (const word of words) {
+    const known = word.terms.filter((term) => corpus.frequencyOf(term) > 0);
+    byWord.set(word.text, known);
+    for (const term of known) {
+      if (!terms.has(term)) max += corpus.worthOf(term);
+      terms.set(term, corpus.worthOf(term));
+    }
+    const [whole = '', ...parts] = word.terms;
+    if (known.length === 0 && unknown < UNKNOWN_WORDS_MAX) {
+      unknown += 1;
+      const variants = await variantsOf(database, corpus, whole);
+      byWord.set(
+        word.text,
+        variants.map(({ term }) => term),
+      );
+      for (const { term, share } of variants) {
+        if (!terms.has(term)) terms.set(term, share * corpus.worthOf(term));
+      }
+      if (variants.length > 0) {
+        max += Math.max(...variants.map(({ term, share }) => share * corpus.worthOf(term)));
+        continue;
+      }
+    }
+    // A name that is unknown as a whole counts by its parts; all else that is unknown was asked for, and is not there.
+    max += unknownWorth * (parts.length === 0 ? [whole] : parts).filter((term) => !known.includes(term)).length;
+  }
+  return { terms, byWord, max };
+}
+
+/** Best first; what has the same score, the newest first. */
+export function rank(
+  found: Found[],
+  { parsed, worths, nowMs }: { parsed: Query; worths: Worths; nowMs: number },
+): RankedEntry[] {
+  const worthOf = (term: string): number => worths.terms.get(term) ?? 0;
+  const share = (part: number): number => Math.min(1, part / worths.max);
+  const ranked = found.map((each, index) => {
+    const { document, fields } = analysed(each);
+    const bonus = index < REORDERED_MAX ? orderBonus(parsed.sequence, fields, worthOf) : 0;
+    const lowered = loweredBy(each.entry, nowMs);
+    const exact = exactMatch(each.entry, parsed.text);
+    const matched = [...worths.byWord].flatMap(([word, terms]) =>
+      terms.some((term) => document.weights.has(term)) ? [word] : [],
+    );
+    const points = (each.bm25 + bonus) * (1 - lowered);
+    const score = share(points);
+    const relevance = score * (exact === undefined ? evidence(matched.length, worths.byWord.size) : 1);
+    const reasons: Reasons = { words: share(each.bm25), order: share(bonus), lowered, relevance };
+    if (exact !== undefined) reasons.exact = exact;
+    return { points, hit: { ...each.entry, score, matched, reasons } };
+  });
+  return ranked
+    .toSorted(
+      (a, b) => b.points - a.points || b.hit.updatedAt - a.hit.updatedAt || (a.hit.entryId < b.hit.entryId ? 1 : -1),
+    )
+    .map(({ hit }) => hit);
+}
+
+function loweredBy({ updatedAt, confidence, status }: Entry, nowMs: number): number {
+  const age = 1 - 0.5 ** (Math.max(0, nowMs - updatedAt) / RECENCY_HALF_LIFE_MS);
+  return RECENCY_SHARE * age + CONFIDENCE_SHARE * (1 - confidence) + (status === 'superseded' ? SUPERSEDED_SHARE : 0);
+}
+
+function exactMatch({ tags, refs }: Entry, text: string): 'tag' | 'ref' | undefined {
+  const folded = text.toLowerCase();
+  if (tags.some((tag) => tag.toLowerCase() === folded)) return 'tag';
+  return refs.some((ref) => ref.toLowerCase() === folded) ? 'ref' : undefined;
+}

@@ -1,0 +1,186 @@
+/** The index: after any history it is what the entries give anew, and what is indexed when changes no answer. */
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { BrainSession } from '../../lib/brain/session.ts';
+import { readSegments } from '../../lib/recall/index-tables.ts';
+import { indexStep, isIndexingDue, segmentsToMerge } from '../../lib/recall/indexing.ts';
+import { decodePostings, encodeSegment, SEGMENT_DOCUMENTS_MAX } from '../../lib/recall/postings.ts';
+import { verifyIndex } from '../../lib/recall/verify-index.ts';
+import { rebuildEntries } from '../../lib/store/verify.ts';
+import type { OpenStore } from '../../lib/store/pglite.ts';
+import { openMemorySession, openMemoryStore } from '../support/memory-store.ts';
+import { inScratch } from '../support/stores.ts';
+
+let store: OpenStore;
+let session: BrainSession;
+let workspaceId: string;
+beforeAll(async () => {
+  store = await openMemoryStore();
+  session = await openMemorySession(store, {
+    nowMs: () => Date.now(),
+    createEntryId: () => randomUUID(),
+    createReplicaId: randomUUID,
+  });
+});
+afterAll(() => store.close());
+beforeEach(() => {
+  workspaceId = randomUUID();
+});
+
+const WORDS = ['retry', 'socket', 'cursor', 'getUserName', 'max_wal_size', 'pool', 'timeout', '数据库'];
+
+async function record(title: string, projectId = 'p'): Promise<string> {
+  const [entry] = await session.run('record', {
+    requestId: randomUUID(),
+    scope: { workspaceId, projectId },
+    agent: 'test',
+    drafts: [{ title, tags: [title.slice(0, 3)], refs: [`src/${title.length}.ts`] }],
+  });
+  return entry?.entryId ?? '';
+}
+
+async function step(): Promise<void> {
+  await store.database.transaction((transaction) => indexStep(transaction));
+}
+
+function ask(query: string): Promise<unknown> {
+  return session.run('recall', { scope: { workspaceId, projectId: null }, query, limit: 50, isLoose: true });
+}
+
+const title = fc.array(fc.constantFrom(...WORDS), { minLength: 1, maxLength: 4 }).map((words) => words.join(' '));
+const change = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('record' as const), title, entry: fc.nat(9) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('edit' as const), title, entry: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('retract' as const), title, entry: fc.nat(9) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('index' as const), title, entry: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('adopt' as const), title, entry: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('rebuild' as const), title, entry: fc.nat(9) }) },
+);
+
+test('[R8] after any history the index is what the entries give anew, and indexing changes no answer', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 12 }), title, async (changes, query) => {
+      workspaceId = randomUUID();
+      const ids: string[] = [];
+      for (const each of changes) {
+        const reference = { workspaceId, idOrPrefix: ids[each.entry % Math.max(1, ids.length)] ?? '' };
+        const write = { requestId: randomUUID(), reference };
+        if (each.do === 'record') ids.push(await record(each.title));
+        else if (each.do === 'index') await step();
+        else if (each.do === 'rebuild') await store.database.transaction((transaction) => rebuildEntries(transaction));
+        else if (ids.length === 0) continue;
+        else if (each.do === 'edit') await session.run('edit', { ...write, edit: { title: each.title } });
+        else if (each.do === 'retract') await session.run('retract', write);
+      }
+      expect(await verifyIndex(store.database)).toEqual([]);
+      const before = await ask(query);
+      while (await isIndexingDue(store.database)) await step();
+      await step();
+      expect(await verifyIndex(store.database)).toEqual([]);
+      const after = (await ask(query)) as { score: number }[];
+      // The times at which the two were asked differ by some milliseconds of age.
+      const rounded = (hits: unknown): unknown =>
+        (hits as { score: number; entryId: string }[]).map(({ entryId, score }) => [entryId, score.toFixed(5)]);
+      expect(rounded(after)).toEqual(rounded(before));
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('[R8] what was adopted by a workspace is found there, indexed before or not', async () => {
+  workspaceId = '';
+  await record('adopted quokka');
+  await step();
+  await record('adopted wombat');
+  const workspace = randomUUID();
+  await session.run('adopt', { requestId: randomUUID(), workspaceId: workspace, limit: 1_000 });
+  workspaceId = workspace;
+  for (const query of ['quokka', 'wombat']) expect(await ask(query)).toHaveLength(1);
+  expect(await verifyIndex(store.database)).toEqual([]);
+  await step();
+  for (const query of ['quokka', 'wombat']) expect(await ask(query)).toHaveLength(1);
+  expect(await verifyIndex(store.database)).toEqual([]);
+});
+
+test('[R8] verification finds a posting that is gone, one that was changed, and an entry that is in no place', async () => {
+  await record('retry socket');
+  await step();
+  const forgeries = [
+    `DELETE FROM brain_postings WHERE term = 'retri'`,
+    `UPDATE brain_postings SET data = set_byte(data, 1, 99) WHERE term = 'socket'`,
+    `DELETE FROM brain_documents WHERE doc = (SELECT max(doc) FROM brain_documents WHERE NOT is_dead)`,
+    `UPDATE brain_segments SET length_total = length_total + 9`,
+  ];
+  for (const forgery of forgeries) {
+    await inScratch(store, async (transaction) => {
+      await transaction.execute(sql.raw(forgery));
+      expect(await verifyIndex(transaction), forgery).not.toEqual([]);
+    });
+  }
+  expect(await verifyIndex(store.database)).toEqual([]);
+});
+
+test('[R8] postings come back as they went in', () => {
+  const document = fc.record({
+    weights: fc
+      .array(fc.tuple(fc.constantFrom(...WORDS), fc.integer({ min: 1, max: 255 })))
+      .map((pairs) => new Map(pairs)),
+    attributes: fc.subarray(['=kind:note', '=project:p']),
+    lengthCode: fc.nat(255),
+  });
+  fc.assert(
+    fc.property(fc.array(document, { maxLength: 40 }), (documents) => {
+      const encoded = encodeSegment(documents);
+      documents.forEach(({ weights, attributes, lengthCode }, place) => {
+        for (const term of [...WORDS, '=kind:note', '=project:p']) {
+          const weight = weights.get(term) ?? (attributes.includes(term) ? 0 : undefined);
+          const found = decodePostings(encoded.get(term) ?? new Uint8Array()).find(
+            (posting) => posting.place === place,
+          );
+          expect(found).toEqual(weight === undefined ? undefined : { place, weight, lengthCode });
+        }
+      });
+    }),
+    { numRuns: 100 },
+  );
+  expect(() => decodePostings(Uint8Array.of(0x80, 0x80, 1, 1))).toThrow(/cannot be read/);
+  expect(() => decodePostings(Uint8Array.of(1))).toThrow(/cannot be read/);
+});
+
+test('[R8] segments that are small or mostly dead are put together, of one workspace and no more than fit', () => {
+  const segment = (number: number, documents: number, dead = 0, workspace = 'w') => ({
+    segment: number,
+    workspaceId: workspace,
+    documents,
+    lengthTotal: 0,
+    dead: Array.from({ length: dead }, (_, place): [number, number] => [place, 0]),
+  });
+  expect(segmentsToMerge([])).toEqual([]);
+  expect(segmentsToMerge([segment(1, 64), segment(2, 64)])).toEqual([]);
+  expect(segmentsToMerge([1, 2, 3, 4, 5, 6, 7, 8].map((number) => segment(number, 64)))).toHaveLength(8);
+  expect(segmentsToMerge([1, 2, 3, 4, 5, 6, 7, 8].map((number) => segment(number, 64, 0, `w${number}`)))).toEqual([]);
+  expect(segmentsToMerge([segment(1, SEGMENT_DOCUMENTS_MAX, 300), segment(2, 1_000)])).toEqual([1]);
+  expect(segmentsToMerge([segment(1, SEGMENT_DOCUMENTS_MAX), segment(2, SEGMENT_DOCUMENTS_MAX)])).toEqual([]);
+});
+
+test('[R8] many entries become segments that hold at most so many', async () => {
+  const drafts = Array.from({ length: 1_000 }, (_, number) => ({ title: `filler ${number} ${WORDS[number % 8]}` }));
+  for (let batch = 0; batch < 2; batch += 1) {
+    await session.run('record', {
+      requestId: randomUUID(),
+      scope: { workspaceId, projectId: 'p' },
+      agent: 'test',
+      drafts,
+    });
+  }
+  // A recall goes through a few entries one by one; so many are indexed first.
+  expect(await ask('filler 7')).toHaveLength(50);
+  const segments = (await readSegments(store.database)).filter((each) => each.workspaceId === workspaceId);
+  expect(segments.length).toBeGreaterThan(0);
+  for (const { documents } of segments) expect(documents).toBeLessThanOrEqual(SEGMENT_DOCUMENTS_MAX);
+  await session.doUpkeep();
+  expect(await isIndexingDue(store.database)).toBe(false);
+  expect(await verifyIndex(store.database)).toEqual([]);
+});

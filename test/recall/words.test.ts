@@ -1,0 +1,82 @@
+/** From text to terms, and from what was typed to a query. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseQuery, QUERY_TERMS_MAX } from '../../lib/recall/query.ts';
+import { shareOf } from '../../lib/recall/unknown-words.ts';
+import { TERM_CHARACTERS_MAX, termsOf, wordsOf } from '../../lib/recall/words.ts';
+
+const anyText = fc.oneof(fc.string({ unit: 'binary', maxLength: 300 }), fc.string({ maxLength: 300 }));
+
+test('[R6] any text gives bounded, well-formed terms that no attribute can be', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      const terms = termsOf(text);
+      for (const term of terms) {
+        expect(term.length).toBeGreaterThan(0);
+        expect(term.length).toBeLessThanOrEqual(TERM_CHARACTERS_MAX);
+        expect(term.isWellFormed()).toBe(true);
+        expect(term).not.toMatch(/[\s=\0]/);
+      }
+      expect(termsOf(text)).toEqual(terms);
+      // A query has the terms that an entry of the same text has.
+      expect(new Set(wordsOf(text).flatMap((word) => word.terms))).toEqual(new Set(terms));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('[R6] any text is a query of so many terms at most, and one that is longer is cut', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      expect(parseQuery(text).sequence.length).toBeLessThanOrEqual(QUERY_TERMS_MAX);
+    }),
+    { numRuns: 500 },
+  );
+  const long = Array.from({ length: 800 }, (_, number) => `word${number.toString(36)}`).join(' ');
+  expect(parseQuery(long).sequence).toHaveLength(QUERY_TERMS_MAX);
+});
+
+test.each([
+  ['Retrying connections', 'retri connect'],
+  ['getUserName', 'getusernam get user name'],
+  ['get_user_name get-user-name', 'getusernam get user name getusernam get user name'],
+  ['HTTPServer2', 'httpserver2 http server2'],
+  ['lib/store/append.ts', 'lib store append.ts append ts'],
+  ['CartRepository.findOpen()', 'cartrepository.findopen cartrepositori cart repositori findopen find open'],
+  ['STA-412', 'sta412 sta 412'],
+  ['v1.2.3', 'v1.2.3 v1'],
+  ['1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d', '1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d 1a2b3c4'],
+  ['数据库 wal', '数据 据库 wal'],
+  ["the user's café", 'user cafe'],
+  ['the of and', ''],
+])('[R3] the terms of %s', (text, terms) => {
+  expect(termsOf(text).join(' ')).toBe(terms);
+});
+
+test('[R3] C# and C++ are names, and no other sign makes one', () => {
+  expect(termsOf('C# and C++ in F# a+b #1')).toEqual(expect.arrayContaining(['c#', 'c++', 'f#']));
+  expect(termsOf('word# thing++')).toEqual(['word', 'thing']);
+});
+
+test('[R10] phrases, words to leave out and tags are told from words', () => {
+  expect(parseQuery('"connection pool" timeout -staging tag:db -"read only" --flag a-b')).toMatchObject({
+    phrases: ['connection pool'],
+    excluded: ['stage', 'read'],
+    required: ['=tag:db'],
+    words: [{ text: 'connection' }, { text: 'pool' }, { text: 'timeout' }, { text: 'flag' }, { text: 'a-b' }],
+  });
+  expect(parseQuery('tag:"two words" -tag:old').required).toEqual(['=tag:two words']);
+  expect(parseQuery('-tag:old x').excluded).toEqual(['=tag:old']);
+  // A quotation mark that nothing closes is punctuation.
+  expect(parseQuery('say "hello')).toMatchObject({ phrases: [], words: [{ text: 'say' }, { text: 'hello' }] });
+});
+
+test('[R13] what an unknown word can stand for', () => {
+  expect(shareOf('kuber', 'kubernet')).toBeGreaterThan(0.6);
+  expect(shareOf('kubernets', 'kubernetes')).toBeGreaterThan(0.6);
+  expect(shareOf('tiemout', 'timeout')).toBeGreaterThan(0.6);
+  expect(shareOf('conection', 'connection')).toBeGreaterThan(shareOf('conectoin', 'connection'));
+  expect(shareOf('cart', 'card')).toBeGreaterThan(0);
+  expect(shareOf('cart', 'dart')).toBe(shareOf('cart', 'card'));
+  expect(shareOf('timeout', 'postgres')).toBe(0);
+});

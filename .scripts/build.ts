@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { licensesOf } from './build/licenses.ts';
+import { buildPage } from './build/page.ts';
 import { provideTemplate } from './build/template.ts';
 import { emitTypes } from './build/types.ts';
 
@@ -24,8 +25,9 @@ const staging = path.join(dist, `${STAGING_PREFIX}${process.pid}`);
 const manifest = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {
   version: string;
   dependencies: Record<string, string>;
+  optionalDependencies: Record<string, string>;
 };
-const installed = Object.keys(manifest.dependencies);
+const installed = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
 
 const shared = {
   absWorkingDir: root,
@@ -80,6 +82,14 @@ const server = {
   banner: command.banner,
 } as const satisfies BuildOptions;
 
+/** The portal, likewise. ws would take two compiled helpers if they were there. */
+const portal = {
+  ...server,
+  entryPoints: ['portal/main.ts'],
+  outfile: path.join(staging, 'portal.cjs'),
+  external: [...shared.external, 'bufferutil', 'utf-8-validate'],
+} as const satisfies BuildOptions;
+
 async function main(): Promise<void> {
   const startedMs = Date.now();
   const isForced = process.argv.includes('--force');
@@ -88,7 +98,13 @@ async function main(): Promise<void> {
   try {
     fs.cpSync(path.join(root, 'lib/store/migrations'), path.join(staging, 'migrations'), { recursive: true });
     fs.cpSync(path.join(root, 'lib/server/migrations'), path.join(staging, 'server-migrations'), { recursive: true });
-    const bundles = [build(command), build(modules), build(server)];
+    const bundles = [
+      build(command),
+      build(modules),
+      build(server),
+      build(portal),
+      buildPage(root, path.join(staging, 'portal')),
+    ];
     // All are awaited even where one fails: none may go on writing into a directory that is being removed.
     const steps = await Promise.allSettled([
       ...bundles,
@@ -106,7 +122,16 @@ async function main(): Promise<void> {
   } finally {
     fs.rmSync(staging, { recursive: true, force: true });
   }
-  for (const name of ['sm.cjs', 'command.cjs', 'host.js', 'worker.js', 'index.js', 'server.cjs', 'template.tar.gz']) {
+  for (const name of [
+    'sm.cjs',
+    'command.cjs',
+    'host.js',
+    'worker.js',
+    'index.js',
+    'server.cjs',
+    'portal.cjs',
+    'template.tar.gz',
+  ]) {
     console.log(`  dist/${name.padEnd(16)} ${Math.ceil(fs.statSync(path.join(dist, name)).size / 1024)} KiB`);
   }
   console.log(`  built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);

@@ -13,6 +13,8 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 const CHECKS: [name: string, tool: string, ...args: string[]][] = [
   ['types', 'tsc', '-p', '.config/tsconfig.check.json'],
+  // Runs in browsers, and so with other types.
+  ['types of the page', 'tsc', '-p', 'portal/page/tsconfig.json'],
   ['lint', 'oxlint', '--type-aware', '-c', '.config/oxlintrc.json', '--deny-warnings', '.', '.config', '.scripts'],
   ['format', 'prettier', '--check', '--cache', '--cache-strategy', 'content', '--log-level', 'warn', '.'],
   ['layering', 'tsx', '.scripts/check-layers.ts'],

@@ -129,6 +129,33 @@ const SERVER: CommandGroup = {
   ],
 };
 
+const PORTAL: CommandGroup = {
+  name: 'portal',
+  summary: 'A terminal in the browser, for your own devices',
+  commands: [
+    {
+      name: 'start',
+      args: '[...arguments]',
+      summary: 'Show the agent on a page, on the tailnet and nowhere else',
+      load: () => import('./portal/start.ts'),
+    },
+    { name: 'status', args: '', summary: 'Where it is, and who is looking', load: () => import('./portal/status.ts') },
+    { name: 'stop', args: '', summary: 'End it; the sessions live on', load: () => import('./portal/stop.ts') },
+    {
+      name: 'token',
+      args: '',
+      summary: 'The token that lets in, or another one',
+      load: () => import('./portal/token.ts'),
+    },
+    {
+      name: 'share',
+      args: '',
+      summary: 'A link to look at a session once, for a while',
+      load: () => import('./portal/share.ts'),
+    },
+  ],
+};
+
 /** Commands without a group. `complete` is what the completion scripts call. */
 const TOP_LEVEL: CommandGroup = {
   name: '',
@@ -161,4 +188,4 @@ const TOP_LEVEL: CommandGroup = {
   ],
 };
 
-export const CATALOGUE: readonly CommandGroup[] = [TOP_LEVEL, BRAIN, HOST, SERVER];
+export const CATALOGUE: readonly CommandGroup[] = [TOP_LEVEL, BRAIN, HOST, SERVER, PORTAL];

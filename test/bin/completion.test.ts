@@ -29,6 +29,7 @@ describe('completion', () => {
       'brain',
       'host',
       'server',
+      'portal',
     ]);
     expect(await complete('br')).toEqual(['brain']);
     expect(await complete('brain', 'rec')).toEqual(['record', 'recall']);

@@ -19,34 +19,34 @@ const send = (res, o) => {
   res.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
   res.end(b);
 };
-http
-  .createServer(async (q, res) => {
-    const b = await body(q);
-    if (q.url === '/v1/brain/push') {
-      const r = await db.transaction(async (t) => {
-        const {
-          rows: [{ seq }],
-        } = await t.query(
-          `insert into ws values ($1, $2) on conflict (id) do update set seq = ws.seq + excluded.seq returning seq`,
-          ['w1', b.rows.length],
-        );
-        return t.query(upsert('w1', Number(seq) - b.rows.length), [JSON.stringify(b.rows)]);
-      });
-      send(res, { ok: true, applied: r.affectedRows });
-    } else {
-      const { rows } = await db.query(
-        `select ${COLS}, seq from e where ws = 'w1' and seq > $1 and origin <> $2 order by seq limit $3`,
-        [b.since, b.replica, b.limit],
-      );
+http.createServer((q, res) => void answer(q, res)).listen(Number(port), '127.0.0.1', () => console.log('READY'));
+
+async function answer(q, res) {
+  const b = await body(q);
+  if (q.url === '/v1/brain/push') {
+    const r = await db.transaction(async (t) => {
       const {
-        rows: [h],
-      } = await db.query(`select seq from ws where id = 'w1'`);
-      send(res, {
-        cols: COLS.split(','),
-        rows: rows.map((r) => COLS.split(',').map((c) => r[c])),
-        cursor: rows.length === b.limit ? Number(rows.at(-1).seq) : Number(h?.seq ?? 0),
-        more: rows.length === b.limit,
-      });
-    }
-  })
-  .listen(Number(port), '127.0.0.1', () => console.log('READY'));
+        rows: [{ seq }],
+      } = await t.query(
+        `insert into ws values ($1, $2) on conflict (id) do update set seq = ws.seq + excluded.seq returning seq`,
+        ['w1', b.rows.length],
+      );
+      return t.query(upsert('w1', Number(seq) - b.rows.length), [JSON.stringify(b.rows)]);
+    });
+    send(res, { ok: true, applied: r.affectedRows });
+  } else {
+    const { rows } = await db.query(
+      `select ${COLS}, seq from e where ws = 'w1' and seq > $1 and origin <> $2 order by seq limit $3`,
+      [b.since, b.replica, b.limit],
+    );
+    const {
+      rows: [h],
+    } = await db.query(`select seq from ws where id = 'w1'`);
+    send(res, {
+      cols: COLS.split(','),
+      rows: rows.map((r) => COLS.split(',').map((c) => r[c])),
+      cursor: rows.length === b.limit ? Number(rows.at(-1).seq) : Number(h?.seq ?? 0),
+      more: rows.length === b.limit,
+    });
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Loads the portal's bundle into a command. Nothing of it is loaded otherwise, so that everything else works where
+ * node-pty cannot be had. Its errors are of the bundle's own class, so they are made anew as the caller's.
+ */
+import { createRequire } from 'node:module';
+import { errorFromJson, type SmErrorJson } from '../lib/core/errors.ts';
+import { assetPath } from '../lib/store/assets.ts';
+import type * as Bundle from './main.ts';
+
+export function loadPortal(): typeof Bundle {
+  const portal = createRequire(import.meta.url)(assetPath('portal.cjs')) as typeof Bundle;
+  return {
+    start: (...values) => portal.start(...values).catch(rethrowAsOurs),
+    portalStatus: (...values) => portal.portalStatus(...values).catch(rethrowAsOurs),
+    stopPortal: (...values) => portal.stopPortal(...values).catch(rethrowAsOurs),
+    portalToken: (...values) => portal.portalToken(...values).catch(rethrowAsOurs),
+    sharePortal: (...values) => portal.sharePortal(...values).catch(rethrowAsOurs),
+    qrOf: portal.qrOf,
+  };
+}
+
+function rethrowAsOurs(error: unknown): never {
+  const isSmError = error instanceof Error && error.name === 'SmError';
+  throw isSmError ? errorFromJson((error as Error & { toJSON(): SmErrorJson }).toJSON()) : error;
+}

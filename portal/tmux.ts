@@ -1,0 +1,215 @@
+/**
+ * What the portal asks of tmux. Every call is a list of arguments, never a line for a shell; names are checked before,
+ * and a program to run stands after `--`, as at least two words, since tmux hands a single one to a shell.
+ */
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { SmError } from '../lib/core/errors.ts';
+import { SESSION_NAME } from './protocol.ts';
+
+const CALL_TIMEOUT_MS = 5_000;
+const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
+const SESSIONS_MAX = 200;
+/** `refresh-client -f` and `attach-session -f` came with it. */
+const VERSION_NEEDED = [3, 2] as const;
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface TmuxSession {
+  name: string;
+  createdMs: number;
+  activityMs: number;
+  /** Its bell rang while nobody looked. */
+  hasRung: boolean;
+}
+
+export interface NewSession {
+  name: string;
+  argv: readonly [string, ...string[]];
+  cwd: string;
+  columns: number;
+  rows: number;
+}
+
+interface Outcome {
+  isFine: boolean;
+  out: string;
+  complaint: string;
+}
+
+export class Tmux {
+  readonly #env: Environment;
+
+  constructor(env: Environment) {
+    // Inside tmux it would refuse to nest.
+    const { TMUX: _tmux, TMUX_PANE: _pane, ...rest } = env;
+    this.#env = { ...rest, COLORTERM: 'truecolor' };
+  }
+
+  /** What terminals are started with. */
+  get env(): Environment {
+    return this.#env;
+  }
+
+  /** @throws SmError `unavailable` where tmux is missing or too old */
+  async check(): Promise<string> {
+    const { out } = await this.#call(['-V']);
+    const match = /(\d+)\.(\d+)/.exec(out);
+    const [major, minor] = [Number(match?.[1] ?? VERSION_NEEDED[0]), Number(match?.[2] ?? VERSION_NEEDED[1])];
+    if (major > VERSION_NEEDED[0] || (major === VERSION_NEEDED[0] && minor >= VERSION_NEEDED[1])) return out.trim();
+    throw new SmError({
+      code: 'unavailable',
+      message: `${out.trim()} is too old for the portal, which needs tmux ${VERSION_NEEDED.join('.')}.`,
+      hint: 'Install a newer tmux, or start the portal with --no-tmux.',
+    });
+  }
+
+  /** Sessions whose names the portal can take, in tmux' order. */
+  async list(): Promise<TmuxSession[]> {
+    const { isFine, out } = await this.#call([
+      'list-sessions',
+      '-F',
+      '#{session_created} #{session_activity} #{?#{m:*!*,#{session_alerts}},1,0} #{session_name}',
+    ]);
+    if (!isFine) return []; // No server, so no session.
+    const sessions = out.split('\n').flatMap((line) => {
+      const [created, activity, rung, name] = line.split(' ');
+      if (name === undefined || !SESSION_NAME.test(name) || line.split(' ').length !== 4) return [];
+      return [{ name, createdMs: Number(created) * 1000, activityMs: Number(activity) * 1000, hasRung: rung === '1' }];
+    });
+    return sessions.slice(0, SESSIONS_MAX);
+  }
+
+  async has(name: string): Promise<boolean> {
+    return (await this.#call(['has-session', '-t', `=${checkName(name)}`])).isFine;
+  }
+
+  /** Makes the session where it is missing. @throws SmError where it cannot be made */
+  async ensure({ name, argv, cwd, columns, rows }: NewSession): Promise<void> {
+    checkName(name);
+    if (await this.has(name)) return;
+    const hadServer = (await this.#call(['list-sessions'])).isFine;
+    const words = argv.length === 1 ? ['/bin/sh', '-c', 'exec "$0" "$@"', ...argv] : argv;
+    // The directory is the caller's own: as `-c` its text would be expanded, `#(…)` included.
+    const made = await this.#call(
+      ['new-session', '-d', '-s', name, '-x', String(columns), '-y', String(rows), '--', ...words],
+      cwd,
+    );
+    if (!made.isFine && !(await this.has(name))) throw refusal(`tmux could not make the session ${name}`, made);
+    await this.#call(['set-option', '-t', `=${name}:`, 'mouse', 'on']);
+    // Lets programs copy to the viewer's clipboard (which asks). Not done to a server that was somebody else's before.
+    if (!hadServer) await this.#call(['set-option', '-s', 'set-clipboard', 'on']);
+  }
+
+  async rename(name: string, to: string): Promise<void> {
+    const done = await this.#call(['rename-session', '-t', `=${checkName(name)}`, '--', checkName(to)]);
+    if (!done.isFine) throw refusal(`The session ${name} could not be renamed`, done);
+  }
+
+  async end(name: string): Promise<void> {
+    const done = await this.#call(['kill-session', '-t', `=${checkName(name)}`]);
+    if (!done.isFine) throw refusal(`The session ${name} could not be ended`, done);
+  }
+
+  /** What a viewer runs. `ignoresSize` leaves the size of the session to the others. */
+  attachArgv(name: string, { isReadOnly, ignoresSize }: { isReadOnly: boolean; ignoresSize: boolean }): string[] {
+    const flags = [...(isReadOnly ? ['read-only'] : []), ...(ignoresSize ? ['ignore-size'] : [])];
+    return [
+      ...['tmux', '-u', '-T', '256,RGB', 'attach-session', '-t', `=${checkName(name)}`],
+      ...(flags.length > 0 ? ['-f', flags.join(',')] : []),
+    ];
+  }
+
+  /** Whether the client with that process decides about the size. Of a client that is gone nothing is asked. */
+  async setIgnoresSize(pid: number, ignoresSize: boolean): Promise<void> {
+    const { out } = await this.#call(['list-clients', '-F', '#{client_pid} #{client_name}']);
+    const line = out.split('\n').find((candidate) => candidate.startsWith(`${pid} `));
+    if (line === undefined) return;
+    const client = line.slice(`${pid} `.length);
+    await this.#call(['refresh-client', '-t', client, '-f', ignoresSize ? 'ignore-size' : '!ignore-size']);
+  }
+
+  /** Resolves whatever tmux says; only tmux missing is thrown. */
+  #call(args: readonly string[], cwd?: string): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const options = {
+        env: this.#env as NodeJS.ProcessEnv,
+        timeout: CALL_TIMEOUT_MS,
+        maxBuffer: OUTPUT_BYTES_MAX,
+        ...(cwd === undefined ? {} : { cwd }),
+      };
+      execFile('tmux', ['-u', ...args.map(escapeLastSemicolon)], options, (error, out, complaint) => {
+        const isMissing = (error as NodeJS.ErrnoException | null)?.code === 'ENOENT';
+        if (isMissing && (cwd === undefined || fs.existsSync(cwd))) reject(tmuxMissing(error));
+        else resolve({ isFine: error === null, out, complaint: complaint || (error?.message ?? '') });
+      });
+    });
+  }
+}
+
+/** Even as an argument of its own tmux takes a last semicolon for the end of a command. */
+function escapeLastSemicolon(argument: string): string {
+  return argument.endsWith(';') ? `${argument.slice(0, -1)}\\;` : argument;
+}
+
+/** @throws SmError `bad_request` for a name that tmux or a reader could take for something else */
+export function checkName(name: string): string {
+  if (SESSION_NAME.test(name)) return name;
+  throw new SmError({
+    code: 'bad_request',
+    message: 'The name of a session has 1 to 64 letters, digits, "-" and "_", and does not begin with "-".',
+    hint: 'For example: --session claude',
+  });
+}
+
+/** The program's file, looked for as a shell would. @throws SmError `not_found` */
+export function findProgram(program: string, cwd: string, env: Environment): string {
+  const places = /[/\\]/.test(program)
+    ? [path.resolve(cwd, program)]
+    : (env['PATH'] ?? '')
+        .split(path.delimiter)
+        .filter((directory) => directory !== '')
+        .map((directory) => path.resolve(cwd, directory, program));
+  // On Windows a program is typed without its ending.
+  const endings = process.platform === 'win32' ? ['', ...(env['PATHEXT'] ?? '').split(';')] : [''];
+  const found = places.flatMap((place) => endings.map((ending) => place + ending)).find((place) => isProgram(place));
+  if (found !== undefined) return found;
+  throw new SmError({
+    code: 'not_found',
+    message: `The command ${JSON.stringify(program)} was not found, so there is no agent to show.`,
+    hint: 'Install it, or name another: sm portal start --command bash. The portal looks on its own PATH.',
+  });
+}
+
+/** @throws SmError `not_found` */
+export function checkDirectory(directory: string): string {
+  if (fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return directory;
+  throw new SmError({
+    code: 'not_found',
+    message: `The directory ${JSON.stringify(directory)} does not exist, so the agent cannot be started in it.`,
+    hint: 'Make it, or name another with --cwd.',
+  });
+}
+
+function isProgram(place: string): boolean {
+  try {
+    fs.accessSync(place, fs.constants.X_OK);
+    return fs.statSync(place).isFile();
+  } catch {
+    return false; // Missing or not executable: the next place is looked at.
+  }
+}
+
+function tmuxMissing(cause: unknown): SmError {
+  return new SmError({
+    code: 'unavailable',
+    message: 'tmux is not installed, and it is what keeps the session alive.',
+    hint: 'Install it (apt install tmux, brew install tmux), or start the portal with --no-tmux.',
+    cause,
+  });
+}
+
+function refusal(what: string, { complaint }: Outcome): SmError {
+  return new SmError({ code: 'conflict', message: `${what}: ${complaint.trim().slice(0, 300)}` });
+}

@@ -1,0 +1,223 @@
+/**
+ * The portal against a bare server of the same libraries (and ttyd, where TTYD names its program), in turn and in the
+ * same run: throughput, processor, echo, memory, a stopped reader, Ctrl-C in a flood, a long path. Medians of ROUNDS.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { temporaryDirectory } from './measure.mjs';
+import { PEERS, PROMPT } from './portal/peers.mjs';
+
+const rounds = Number(process.env.ROUNDS ?? 3);
+const megabytes = Number(process.env.MEGABYTES ?? 50);
+const ECHOES = 400;
+const IDLE_VIEWERS = 20;
+const FLOOD_MS = 2_000;
+const STOPPED_MS = 5_000;
+const SLOW_BYTES_PER_MS = 5_000;
+const LONG_PATH_MS = 120;
+const TAIL_CHARACTERS = 8_000;
+
+/** Parses at a given speed, one chunk after another as a page does. */
+class Terminal {
+  constructor(bytesPerMs = Infinity) {
+    Object.assign(this, { bytesPerMs, bytes: 0, tail: '', freeAtMs: 0, queue: [], waiters: [], isFrozen: false });
+  }
+
+  write(bytes, parsed) {
+    if (this.isFrozen) return;
+    const show = () => {
+      this.bytes += bytes.length;
+      this.tail = (this.tail + bytes.subarray(-TAIL_CHARACTERS).toString('latin1')).slice(-TAIL_CHARACTERS);
+      for (const waiter of this.waiters.splice(0)) waiter();
+      parsed();
+    };
+    if (this.bytesPerMs === Infinity) return show();
+    this.queue.push({ bytes: bytes.length, show });
+    if (this.queue.length === 1) this.#parseNext();
+  }
+
+  #parseNext() {
+    const [{ bytes, show }] = this.queue;
+    this.freeAtMs = Math.max(this.freeAtMs, performance.now()) + bytes / this.bytesPerMs;
+    const parse = () => {
+      show();
+      this.queue.shift();
+      if (this.queue.length > 0) this.#parseNext();
+    };
+    const waitMs = this.freeAtMs - performance.now();
+    // A timer is a millisecond at least; less is owed to the next chunk.
+    if (waitMs < 1) setImmediate(parse);
+    else setTimeout(parse, waitMs);
+  }
+
+  async see(text) {
+    while (!this.tail.includes(text)) await new Promise((resolve) => this.waiters.push(resolve));
+    this.tail = '';
+  }
+}
+
+const stat = (pid) => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+const cpuS = (pid) => (Number(stat(pid)[11]) + Number(stat(pid)[12])) / 100;
+const rssMiB = (pid) => (Number(stat(pid)[21]) * 4096) / 1024 / 1024;
+const percentile = (list, part) =>
+  list.toSorted((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * part))];
+
+async function session(peer, terminal, run, later) {
+  const server = await peer.start();
+  const client = await server.connect(terminal, later);
+  await terminal.see(PROMPT);
+  try {
+    return await run(server, client);
+  } finally {
+    client.socket.terminate();
+    await server.stop();
+  }
+}
+
+async function throughput(peer, file, bytesPerMs, later) {
+  const terminal = new Terminal(bytesPerMs);
+  return session(
+    peer,
+    terminal,
+    async (server, client) => {
+      client.type('stty raw -echo; PS1=\r');
+      await delay(400);
+      terminal.bytes = 0;
+      const [beforeS, startMs] = [cpuS(server.pid), performance.now()];
+      client.type(`cat ${file.place}; stty sane; printf 'E%sD' N\r`);
+      await terminal.see('END');
+      const seconds = (performance.now() - startMs) / 1000;
+      return {
+        rate: file.bytes / 1e6 / seconds,
+        cpu: (cpuS(server.pid) - beforeS) / (file.bytes / 1e6),
+        arrived: terminal.bytes,
+      };
+    },
+    later,
+  );
+}
+
+async function echo(peer) {
+  const terminal = new Terminal();
+  return session(peer, terminal, async (_server, client) => {
+    client.type('cat\r');
+    await delay(400);
+    const times = [];
+    for (let count = 0; count < ECHOES; count += 1) {
+      const key = String.fromCharCode(97 + (count % 26));
+      terminal.tail = '';
+      const startMs = performance.now();
+      client.type(key);
+      await terminal.see(key);
+      times.push(performance.now() - startMs);
+      if (count % 60 === 59) client.type('\r');
+      await delay(2);
+    }
+    return { p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
+  });
+}
+
+async function idle(peer) {
+  const terminal = new Terminal();
+  return session(peer, terminal, async (server) => {
+    const before = rssMiB(server.pid);
+    const clients = [];
+    for (let count = 0; count < IDLE_VIEWERS; count += 1) {
+      const viewer = new Terminal();
+      clients.push(await server.connect(viewer));
+      await viewer.see(PROMPT);
+    }
+    await delay(500);
+    const each = ((rssMiB(server.pid) - before) * 1024) / IDLE_VIEWERS;
+    for (const { socket } of clients) socket.terminate();
+    return { each };
+  });
+}
+
+async function stopped(peer) {
+  const terminal = new Terminal();
+  return session(peer, terminal, async (server, client) => {
+    const before = rssMiB(server.pid);
+    client.type('yes 0123456789012345678901234567890123456789012345678901234567890123\r');
+    await delay(300);
+    terminal.isFrozen = true;
+    client.socket.pause();
+    await delay(STOPPED_MS);
+    return { growth: rssMiB(server.pid) - before };
+  });
+}
+
+async function interrupt(peer, bytesPerMs) {
+  const terminal = new Terminal(bytesPerMs);
+  return session(peer, terminal, async (_server, client) => {
+    client.type('yes\r');
+    await delay(FLOOD_MS);
+    terminal.tail = '';
+    const startMs = performance.now();
+    client.type('\u0003');
+    await terminal.see(PROMPT);
+    return { ms: performance.now() - startMs };
+  });
+}
+
+/** Every peer in turn, `rounds` times; prints the medians, and the ratio to the bare server. */
+async function compare(what, names, unit, fields, measure) {
+  const results = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const name of names) results[name].push(await measure(PEERS[name]));
+  }
+  for (const [field, label] of Object.entries(fields)) {
+    const median = (name) =>
+      percentile(
+        results[name].map((each) => each[field]),
+        0.5,
+      );
+    const told = names.map((name) => {
+      const ratio =
+        names.includes('bare') && name !== 'bare' ? ` (${(median(name) / median('bare')).toFixed(2)} x)` : '';
+      return `${name} ${median(name).toFixed(2)}${ratio}`;
+    });
+    console.log(`  ${`${what}${label}`.padEnd(38)} ${told.join(', ')} ${unit}`);
+  }
+  return results;
+}
+
+const directory = temporaryDirectory();
+const place = path.join(directory, 'text');
+const line = 'the agent writes a patch, runs the tests and asks; größe 日本語 🚀 \u001b[32mok\u001b[0m\n';
+fs.writeFileSync(place, line.repeat(Math.ceil((megabytes * 1e6) / Buffer.byteLength(line))));
+const file = { place, bytes: fs.statSync(place).size };
+const few = { place: path.join(directory, 'few'), bytes: 0 };
+fs.writeFileSync(few.place, line.repeat(Math.ceil(16e6 / Buffer.byteLength(line))));
+few.bytes = fs.statSync(few.place).size;
+
+const all = Object.keys(PEERS);
+const plain = all.filter((name) => name !== 'portal with tmux');
+console.log(`portal, medians of ${rounds}; (x) is the ratio to the bare server`);
+try {
+  const quick = await compare('throughput, MB/s', plain, '', { rate: '' }, (peer) => throughput(peer, file));
+  for (const name of plain) {
+    const cpu = percentile(
+      quick[name].map((each) => each.cpu * 1000),
+      0.5,
+    ).toFixed(1);
+    const lost = quick[name].some(({ arrived }) => arrived < file.bytes) ? ', bytes lost' : '';
+    console.log(`    ${name}: ${cpu} ms of processor a MB${lost}`);
+  }
+  const slow = await compare('to a terminal of 5 MB/s, MB/s', ['portal'], '', { rate: '' }, (peer) =>
+    throughput(peer, few, SLOW_BYTES_PER_MS),
+  );
+  console.log(`    every byte: ${slow.portal.every(({ arrived }) => arrived >= few.bytes)}`);
+  const later = (run) => void setTimeout(() => run(), LONG_PATH_MS / 2);
+  await compare('at 120 ms of round trip, MB/s', ['portal'], '', { rate: '' }, (peer) =>
+    throughput(peer, file, Infinity, later),
+  );
+  await compare('echo', all, 'ms', { p50: ' p50', p99: ' p99' }, echo);
+  await compare('memory of an idle viewer', all, 'KiB', { each: '' }, idle);
+  await compare('growth with a stopped reader', plain, 'MiB', { growth: '' }, stopped);
+  await compare('Ctrl-C in a flood', all, 'ms', { ms: '' }, (peer) => interrupt(peer));
+  await compare('the same, terminal of 5 MB/s', all, 'ms', { ms: '' }, (peer) => interrupt(peer, SLOW_BYTES_PER_MS));
+} finally {
+  fs.rmSync(directory, { recursive: true, force: true });
+}

@@ -30,9 +30,9 @@ export type HostMessage =
   /** Sent now and then while a request is under way, so that silence means that something is wrong. */
   | { type: 'alive' };
 
-/** @throws SmError `too_large` */
+/** @throws SmError `too_large`, or `bad_request` for what cannot be sent */
 export function encodeFrame(message: ClientMessage | HostMessage): Buffer {
-  const body = Buffer.from(superjson.stringify(message), 'utf8');
+  const body = Buffer.from(stringify(message), 'utf8');
   if (body.length > FRAME_BYTES_MAX) {
     throw new SmError({
       code: 'too_large',
@@ -44,6 +44,21 @@ export function encodeFrame(message: ClientMessage | HostMessage): Buffer {
   frame.writeUInt32BE(body.length, 0);
   body.copy(frame, HEADER_BYTES);
   return frame;
+}
+
+/** superjson sends no field that could be mistaken for an object's own machinery. */
+function stringify(message: ClientMessage | HostMessage): string {
+  try {
+    return superjson.stringify(message);
+  } catch (error) {
+    const field = /property (\w+)/.exec(error instanceof Error ? error.message : '')?.[1];
+    throw new SmError({
+      code: 'bad_request',
+      message: field === undefined ? 'That cannot be sent.' : `No field may be called ${field}.`,
+      hint: 'Take it out of what is sent.',
+      cause: error,
+    });
+  }
 }
 
 /** What a peer sent, so far known only to be a message of some kind. */

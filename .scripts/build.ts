@@ -90,6 +90,14 @@ const portal = {
   external: [...shared.external, 'bufferutil', 'utf-8-validate'],
 } as const satisfies BuildOptions;
 
+/** Alone, because only who packs a context loads it. */
+const tokenizer = {
+  ...server,
+  entryPoints: ['lib/recall/tokenizer.ts'],
+  outfile: path.join(staging, 'tokenizer.cjs'),
+  minify: true,
+} as const satisfies BuildOptions;
+
 async function main(): Promise<void> {
   const startedMs = Date.now();
   const isForced = process.argv.includes('--force');
@@ -103,6 +111,7 @@ async function main(): Promise<void> {
       build(modules),
       build(server),
       build(portal),
+      build(tokenizer),
       buildPage(root, path.join(staging, 'portal')),
     ];
     // All are awaited even where one fails: none may go on writing into a directory that is being removed.
@@ -130,6 +139,7 @@ async function main(): Promise<void> {
     'index.js',
     'server.cjs',
     'portal.cjs',
+    'tokenizer.cjs',
     'template.tar.gz',
   ]) {
     console.log(`  dist/${name.padEnd(16)} ${Math.ceil(fs.statSync(path.join(dist, name)).size / 1024)} KiB`);

@@ -8,6 +8,7 @@ import type { Finding } from '../lib/host/doctor.ts';
 import type { SetupAnswer } from '../lib/protocol/wire.ts';
 import type { Account } from '../lib/scope/account.ts';
 import type { AuthChange } from '../lib/scope/config-file.ts';
+import type { CodePlace, LineRange } from '../lib/scope/git-place.ts';
 import type { SyncMode, SyncProgress, SyncReport } from '../lib/sync/report.ts';
 
 export type { Account, AuthChange, Finding, HostStatus, SetupAnswer, SyncMode, SyncProgress, SyncReport };
@@ -108,6 +109,9 @@ export interface Context {
   locate(): Promise<Location>;
   /** When a commit (a hash, a tag, a branch) of the repository around here was made; undefined where there is none. */
   commitTime(revision: string): Promise<number | undefined>;
+  /** What git knows of a place in the code. @throws SmError `not_found` */
+  placeInCode(file: string, lines: LineRange | undefined): Promise<CodePlace>;
+  fileExists(file: string): Promise<boolean>;
   connect(options: {
     brainDirectory: string;
     inProcess: boolean;

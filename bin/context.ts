@@ -1,4 +1,5 @@
 /** The real world behind Context: this process's streams, clock, environment and brain. Loads each part when asked. */
+import { existsSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -29,6 +30,14 @@ export function createContext(signal: AbortSignal): Context {
     newId: () => randomUUID(),
     locate,
     commitTime,
+    placeInCode: async (file, lines) => {
+      const [{ currentDirectory }, git] = await Promise.all([
+        import('../lib/scope/paths.ts'),
+        import('../lib/scope/git-place.ts'),
+      ]);
+      return git.placeInCode(currentDirectory(), file, lines, process.env);
+    },
+    fileExists: (file) => Promise.resolve(existsSync(file)),
     connect: async (options) => {
       const { connectBrain } = await import('../lib/host/client.ts');
       return connectBrain({ ...options, clientVersion: version });

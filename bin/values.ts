@@ -2,7 +2,7 @@
  * Flag values from text to what the brain takes. Checks only what text alone can tell (is it a number, a date, a known
  * word); what an entry may hold is checked once, by the brain.
  */
-import type { EntryFilter } from '../lib/brain/contract.ts';
+import type { EntryFilter } from '../lib/brain/recall-contract.ts';
 import type { EntryEdit } from '../lib/core/entry.ts';
 import { RESULTS_MAX } from '../lib/core/limits.ts';
 import { ENTRY_KINDS, ENTRY_STATUSES, KNOWN_AGENTS, type EntryKind, type EntryStatus } from '../lib/core/vocabulary.ts';

@@ -17,6 +17,18 @@ const BRAIN: CommandGroup = {
       summary: 'Find entries, best first',
       load: () => import('./brain/recall.ts'),
     },
+    {
+      name: 'context',
+      args: '[...query]',
+      summary: 'What a prompt should know, within a budget of tokens',
+      load: () => import('./brain/context.ts'),
+    },
+    {
+      name: 'why',
+      args: '<file>[:line]',
+      summary: 'Entries about a place in the code, by its commits',
+      load: () => import('./brain/why.ts'),
+    },
     { name: 'list', args: '', summary: 'The newest entries', load: () => import('./brain/list.ts') },
     { name: 'show', args: '<id>', summary: 'One entry in full', load: () => import('./brain/show.ts') },
     { name: 'edit', args: '<id>', summary: 'Change fields of an entry', load: () => import('./brain/edit.ts') },

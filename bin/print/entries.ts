@@ -1,15 +1,16 @@
 /** Entries for people: a table, blocks, and a card. Piped output is never cut: agents read it too. Pure. */
-import type { LoggedChange, RecallHit } from '../../lib/brain/contract.ts';
+import type { LoggedChange } from '../../lib/brain/contract.ts';
+import type { RecallHit, WhyHit } from '../../lib/brain/recall-contract.ts';
 import type { Entry, EntryKind } from '../../lib/core/entry.ts';
+import { idCharacters } from '../../lib/core/short-ids.ts';
 import { escapeLine, escapeText } from './escape.ts';
 import { pad, truncate, wrap } from './layout.ts';
 import { isoTime, showTime } from './time.ts';
 import type { Style, View } from './view.ts';
 
-/** The part of a UUIDv7 that holds the time, `01980c2e-7f3a`: the least that is shown of an id, in characters. */
-const ID_CHARACTERS_MIN = 13;
 /** Lines of summary or conclusion that recall shows of each entry on a terminal. */
 const EXCERPT_LINES_MAX = 3;
+const MATCHES_SHOWN_MAX = 4;
 
 const KIND_STYLES: Readonly<Record<EntryKind, Style>> = {
   experiment: 'cyan',
@@ -57,6 +58,23 @@ export function renderHits(view: View, hits: readonly RecallHit[], isExplained: 
       const extra: string[] = [];
       if (hit.insteadOf !== undefined) extra.push(`instead of ${hit.insteadOf}, which it superseded`);
       if (isExplained && hit.matched.length > 0) extra.push(explain(hit));
+      const added = extra.flatMap((text) => wrap(view, escapeLine(text), view.width - 2));
+      return renderBlock(view, hit) + lines(added.map((line) => view.paint('dim', `  ${line}`)));
+    })
+    .join('\n');
+}
+
+/** Entries about a place in the code, each with the ref that leads there. */
+export function renderWhy(view: View, hits: readonly WhyHit[]): string {
+  return hits
+    .map((hit) => {
+      const extra = hit.matched
+        .slice(0, MATCHES_SHOWN_MAX)
+        .map(
+          ({ by, ref, names }) =>
+            `${by} ${names.slice(0, by === 'commit' ? 12 : undefined)}${ref === names ? '' : `, by its ref ${ref}`}`,
+        );
+      if (hit.insteadOf !== undefined) extra.push(`instead of ${hit.insteadOf}, which it superseded`);
       const added = extra.flatMap((text) => wrap(view, escapeLine(text), view.width - 2));
       return renderBlock(view, hit) + lines(added.map((line) => view.paint('dim', `  ${line}`)));
     })
@@ -165,24 +183,6 @@ export function renderLog(view: View, changes: readonly LoggedChange[]): string 
       return `${view.paint('dim', head)}  ${truncate(view, escapeLine(text), Math.max(4, view.width - head.length - 2))}`;
     }),
   );
-}
-
-/** The shortest prefix that tells these ids apart, but not less than the time part. */
-function idCharacters(ids: readonly string[]): number {
-  const sorted = [...new Set(ids)].toSorted();
-  let characters = ID_CHARACTERS_MIN;
-  for (const [index, id] of sorted.entries()) {
-    const shared = sharedCharacters(id, sorted[index + 1] ?? '');
-    characters = Math.max(characters, Math.min(id.length, shared + 1));
-  }
-  return characters;
-}
-
-/** How many characters two ids have in common at their beginning. */
-function sharedCharacters(a: string, b: string): number {
-  let shared = 0;
-  while (shared < a.length && a[shared] === b[shared]) shared += 1;
-  return shared;
 }
 
 function lines(all: readonly string[]): string {

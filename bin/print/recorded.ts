@@ -1,5 +1,5 @@
 /** The acknowledgement of a record: printed only once the entry is on disk. */
-import type { SimilarEntry } from '../../lib/brain/contract.ts';
+import type { SimilarEntry } from '../../lib/brain/recall-contract.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import { escapeLine } from './escape.ts';
 

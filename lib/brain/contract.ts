@@ -5,8 +5,19 @@
  */
 import type { Entry, EntryEdit, EntryKind, EntryStatus } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
+import type { ReadScope, Scope } from '../core/scope.ts';
 import type { RangeDigest } from '../protocol/digest.ts';
 import type { Change } from '../protocol/wire.ts';
+import type {
+  ContextPack,
+  ContextRequest,
+  EntryFilter,
+  RecallHit,
+  RecallRequest,
+  SimilarEntry,
+  WhyHit,
+  WhyRequest,
+} from './recall-contract.ts';
 import type {
   SyncApplied,
   SyncApplyRequest,
@@ -20,17 +31,7 @@ import type {
   SyncState,
 } from './sync-contract.ts';
 
-/** Where entries belong. `workspaceId` is `""` on a brain that has never logged in. */
-export interface Scope {
-  workspaceId: string;
-  projectId: string;
-}
-
-/** Which entries a read sees: one project of a workspace, or (`projectId: null`) the whole workspace. */
-export interface ReadScope {
-  workspaceId: string;
-  projectId: string | null;
-}
+export type { ReadScope, Scope };
 
 /**
  * Carried by every write. A repeated request with the same `requestId` writes nothing and answers as the first did, so
@@ -70,67 +71,6 @@ export interface RetractRequest extends WriteRequest {
 export interface EntryReference {
   workspaceId: string;
   idOrPrefix: string;
-}
-
-export interface EntryFilter {
-  agent?: string;
-  kind?: EntryKind;
-  /** Entries that carry all of these tags. */
-  tags?: string[];
-  /** Only entries last updated at or after this time. */
-  sinceMs?: number;
-  /** Only entries last updated at or before this time. */
-  untilMs?: number;
-  /** Entries with a ref that is this text, ends in it as a path does, or is the commit that it abbreviates. */
-  ref?: string;
-  /** Also superseded and retracted entries. */
-  includeInactive?: boolean;
-  /** Entries of these states only. */
-  statuses?: EntryStatus[];
-}
-
-export interface RecallRequest extends EntryFilter {
-  scope: ReadScope;
-  /** Words, "phrases", -words to leave out, tag:x. Empty or missing gives the newest entries. */
-  query?: string;
-  limit: number;
-  /** Also what is below the threshold of relevance: the nearest misses. */
-  isLoose?: boolean;
-  /** Answers from the versions that were current at this time. */
-  asOfMs?: number;
-}
-
-/** An entry that recall found, best first. */
-export interface RecallHit extends Entry {
-  /** Relevance from 0 to 1: the share of the greatest score that the query could reach. 0 where no query was given. */
-  score: number;
-  /** The words of the query that it has. */
-  matched: string[];
-  reasons: RecallReasons;
-  /** A superseded entry was found; this is the one that superseded it. */
-  insteadOf?: string;
-}
-
-/** Where the score of a hit comes from, each as a share of the greatest score that the query could reach. */
-export interface RecallReasons {
-  /** Its words, by BM25. */
-  words: number;
-  /** Words that stand together as in the query, and a title that says little else. */
-  order: number;
-  /** By how much age, doubt or having been superseded lowered the score, from 0 to 0.11. */
-  lowered: number;
-  /** The score as far as so few matching words can be believed: it decides whether there is an answer at all. */
-  relevance: number;
-  /** The query is exactly its id, or one of its tags or refs. */
-  exact?: 'id' | 'tag' | 'ref';
-}
-
-/** An entry that says nearly what another one says. */
-export interface SimilarEntry {
-  entryId: string;
-  title: string;
-  /** Share of what both say, from 0.6 to 1. */
-  overlap: number;
 }
 
 export interface ListRequest extends EntryFilter {
@@ -291,6 +231,10 @@ export interface BrainOperations {
   recall: { request: RecallRequest; answer: RecallHit[] };
   /** Other active entries of the same project that say nearly the same, the nearest first: at most three. */
   similar: { request: EntryReference; answer: SimilarEntry[] };
+  /** What matters most for a prompt, packed into a budget of tokens. */
+  context: { request: ContextRequest; answer: ContextPack };
+  /** Entries whose refs name the commits, paths or keys of a place in the code, the nearest first. */
+  why: { request: WhyRequest; answer: WhyHit[] };
   list: { request: ListRequest; answer: Entry[] };
   log: { request: LogRequest; answer: LoggedChange[] };
   logPage: { request: LogPageRequest; answer: LogPage };

@@ -26,12 +26,10 @@ import type {
   LogPage,
   LogPageRequest,
   LogRequest,
-  RecallHit,
-  RecallRequest,
   Scope,
-  SimilarEntry,
   VerifyReport,
 } from './contract.ts';
+import type { RecallHit, RecallRequest, SimilarEntry } from './recall-contract.ts';
 import { findEntry } from './references.ts';
 
 export async function recall(database: Database, request: RecallRequest, nowMs: number): Promise<RecallHit[]> {

@@ -9,15 +9,20 @@ import { SmError } from '../core/errors.ts';
 import {
   AGENT_CHARACTERS_MAX,
   BATCH_CHANGES_MAX,
+  CONTEXT_TOKENS_MAX,
+  CONTEXT_TOKENS_MIN,
   LABEL_CHARACTERS_MAX,
   QUERY_CHARACTERS_MAX,
   RESULTS_MAX,
   SCOPE_CHARACTERS_MAX,
   TAGS_MAX,
+  WHY_COMMITS_MAX,
+  WHY_KEYS_MAX,
+  WHY_PATHS_MAX,
 } from '../core/limits.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
 import { replacedName } from '../protocol/wire.ts';
-import { ENTRY_KINDS, ENTRY_STATUSES } from '../core/vocabulary.ts';
+import { CONTEXT_FORMATS, ENTRY_KINDS, ENTRY_STATUSES } from '../core/vocabulary.ts';
 import type { OperationName, RequestOf } from './contract.ts';
 
 /** An origin is an address or a file name. */
@@ -212,6 +217,27 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
     asOfMs: v.optional(time),
   }),
   similar: reference,
+  context: v.object({
+    scope,
+    includesOrg: v.optional(v.boolean('must be true or false')),
+    query: v.optional(query),
+    budget: v.pipe(
+      wholeNumber,
+      v.minValue(CONTEXT_TOKENS_MIN, `must be at least ${CONTEXT_TOKENS_MIN}`),
+      v.maxValue(CONTEXT_TOKENS_MAX, `must be at most ${CONTEXT_TOKENS_MAX}`),
+    ),
+    format: v.picklist(CONTEXT_FORMATS, `must be one of ${CONTEXT_FORMATS.join(', ')}`),
+  }),
+  why: v.object({
+    scope: readScope,
+    commits: v.pipe(
+      v.array(v.pipe(v.string('must be text'), v.regex(/^[0-9a-f]{40}$|^[0-9a-f]{64}$/, 'must be a full hash'))),
+      v.maxLength(WHY_COMMITS_MAX, 'are too many'),
+    ),
+    paths: v.pipe(v.array(plain(ORIGIN_CHARACTERS_MAX), 'must be a list'), v.maxLength(WHY_PATHS_MAX, 'are too many')),
+    keys: v.pipe(v.array(plain(LABEL_CHARACTERS_MAX), 'must be a list'), v.maxLength(WHY_KEYS_MAX, 'are too many')),
+    limit,
+  }),
   list: v.object({ ...filter, scope: readScope, limit }),
   log: v.object({ scope: readScope, sinceMs: v.optional(wholeNumber), limit }),
   logPage: v.object({ afterSeq: wholeNumber, limit }),

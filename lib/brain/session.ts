@@ -8,28 +8,12 @@ import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import { type Database, isPoisoned, toStoreError } from '../store/database.ts';
 import { readClockOffset, readReplicaId } from '../store/meta.ts';
 import type { OpenStore } from '../store/pglite.ts';
-import { rebuildEntries } from '../store/verify.ts';
-import { type AnswerOf, type Brain, type OperationName, type RequestOf, WRITE_OPERATIONS } from './contract.ts';
-import { adopt, conflicts, resolve } from './conflicts.ts';
-import { history, list, log, logPage, recall, similar, status, verify } from './query.ts';
-import { findEntry } from './references.ts';
+import { type AnswerOf, type Brain, type OperationName, type RequestOf } from './contract.ts';
+import { isWrite, needsIndex, type ReadContext, runRead, runWrite, type SessionContext } from './operations.ts';
 import { parseRequest } from './requests.ts';
-import {
-  correctionOf,
-  syncApply,
-  syncDigest,
-  syncNote,
-  syncOutgoing,
-  syncRenew,
-  syncRestamp,
-  syncStanding,
-  syncState,
-  syncVersions,
-} from './sync-operations.ts';
+import { correctionOf } from './sync-operations.ts';
 import { IndexBacklog } from './index-backlog.ts';
 import { StoreUpkeep } from './upkeep.ts';
-import { edit, importChanges, record, retract, supersede } from './write.ts';
-import type { WriteContext } from './writer.ts';
 
 /** Requests that share one transaction at most. */
 const WRITES_PER_TRANSACTION_MAX = 64;
@@ -41,7 +25,7 @@ const SHARING_OPERATIONS: readonly OperationName[] = ['record', 'edit', 'superse
 export interface SessionOptions {
   directory: string;
   nowMs: () => number;
-  createEntryId: WriteContext['createEntryId'];
+  createEntryId: SessionContext['createEntryId'];
   createReplicaId: () => string;
   /** Told when work on something begins and ends, so that a watchdog can see what hangs. */
   onWork?: (work: OperationName | 'upkeep' | null) => void;
@@ -63,7 +47,7 @@ export class BrainSession implements Brain {
   poison: SmError | undefined;
   readonly #store: OpenStore;
   readonly #options: SessionOptions;
-  readonly #context: WriteContext;
+  readonly #context: SessionContext;
   readonly #upkeep: StoreUpkeep;
   readonly #backlog: IndexBacklog;
   readonly #jobs: Job[] = [];
@@ -89,6 +73,7 @@ export class BrainSession implements Brain {
       replicaId,
       nowMs: () => options.nowMs() + this.#clockOffsetMs,
       createEntryId: options.createEntryId,
+      createReplicaId: options.createReplicaId,
     };
   }
 
@@ -171,7 +156,8 @@ export class BrainSession implements Brain {
 
   async #answer(job: Job): Promise<void> {
     try {
-      job.resolve(await this.#read(job.operation, job.request));
+      if (needsIndex(job.operation, job.request)) await this.#backlog.shorten();
+      job.resolve(await runRead(job.operation, job.request, this.#reading()));
     } catch (error) {
       this.#notePoison(error);
       job.reject(toStoreError(error));
@@ -206,88 +192,23 @@ export class BrainSession implements Brain {
     }
   }
 
+  #reading(): ReadContext {
+    const { directory } = this.#options;
+    return {
+      database: this.#store.database,
+      directory,
+      replicaId: this.#context.replicaId,
+      nowMs: this.#context.nowMs(),
+    };
+  }
+
   /** A refusal concerns its own request alone; any other failure ends the transaction. */
   async #attempt(job: Job, transaction: Database): Promise<Outcome> {
     try {
-      return { answer: await this.#write(job.operation, job.request, transaction) };
+      return { answer: await runWrite(job.operation, job.request, transaction, this.#context) };
     } catch (error) {
       if (error instanceof SmError) return { error };
       throw error;
-    }
-  }
-
-  async #write(operation: OperationName, request: unknown, transaction: Database): Promise<unknown> {
-    switch (operation) {
-      case 'record':
-        return record(transaction, this.#context, request as RequestOf<'record'>);
-      case 'edit':
-        return edit(transaction, this.#context, request as RequestOf<'edit'>);
-      case 'supersede':
-        return supersede(transaction, this.#context, request as RequestOf<'supersede'>);
-      case 'retract':
-        return retract(transaction, this.#context, request as RequestOf<'retract'>);
-      case 'import':
-        return importChanges(transaction, this.#context, request as RequestOf<'import'>);
-      case 'rebuild':
-        return rebuildEntries(transaction);
-      case 'resolve':
-        return resolve(transaction, this.#context, request as RequestOf<'resolve'>);
-      case 'adopt':
-        return adopt(transaction, this.#context, request as RequestOf<'adopt'>);
-      case 'syncNote':
-        return syncNote(transaction, request as RequestOf<'syncNote'>);
-      case 'syncApply':
-        return syncApply(transaction, this.#context, request as RequestOf<'syncApply'>);
-      case 'syncRestamp':
-        return syncRestamp(transaction, this.#context, request as RequestOf<'syncRestamp'>);
-      case 'syncRenew':
-        return syncRenew(transaction, this.#options.createReplicaId());
-      default:
-        throw new SmError({ code: 'bad_request', message: `${JSON.stringify(operation)} is not an operation.` });
-    }
-  }
-
-  async #read(operation: OperationName, request: unknown): Promise<unknown> {
-    const database = this.#store.database;
-    switch (operation) {
-      case 'show':
-        return (await findEntry(database, request as RequestOf<'show'>)).entry;
-      case 'history':
-        return history(database, request as RequestOf<'history'>);
-      case 'recall':
-        await this.#backlog.shorten();
-        return recall(database, request as RequestOf<'recall'>, this.#context.nowMs());
-      case 'similar':
-        await this.#backlog.shorten();
-        return similar(database, request as RequestOf<'similar'>, this.#context.nowMs());
-      case 'list':
-        return list(database, request as RequestOf<'list'>);
-      case 'log':
-        return log(database, request as RequestOf<'log'>);
-      case 'logPage':
-        return logPage(database, request as RequestOf<'logPage'>);
-      case 'status':
-        return status(
-          database,
-          { replicaId: this.#context.replicaId, directory: this.#options.directory, nowMs: this.#context.nowMs() },
-          request as RequestOf<'status'>,
-        );
-      case 'verify':
-        return verify(database);
-      case 'conflicts':
-        return conflicts(database, request as RequestOf<'conflicts'>);
-      case 'syncState':
-        return syncState(database, request as RequestOf<'syncState'>, this.#context.replicaId);
-      case 'syncStanding':
-        return syncStanding(database, request as RequestOf<'syncStanding'>);
-      case 'syncOutgoing':
-        return syncOutgoing(database, request as RequestOf<'syncOutgoing'>);
-      case 'syncVersions':
-        return syncVersions(database, request as RequestOf<'syncVersions'>);
-      case 'syncDigest':
-        return syncDigest(database, request as RequestOf<'syncDigest'>);
-      default:
-        throw new SmError({ code: 'bad_request', message: `${JSON.stringify(operation)} is not an operation.` });
     }
   }
 
@@ -313,10 +234,6 @@ export class BrainSession implements Brain {
 function settle(job: Job | undefined, outcome: Outcome): void {
   if ('error' in outcome) job?.reject(outcome.error);
   else job?.resolve(outcome.answer);
-}
-
-function isWrite(operation: OperationName): boolean {
-  return (WRITE_OPERATIONS as readonly OperationName[]).includes(operation);
 }
 
 /** Versions that a write may add, as far as its request shows. */

@@ -19,6 +19,15 @@ export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 export const RESULTS_MAX = 10_000;
 export const QUERY_CHARACTERS_MAX = 4_096;
 
+/** Tokens of o200k_base that a context for a prompt may be asked to keep to. Fewer would hold the frame and nothing. */
+export const CONTEXT_TOKENS_MIN = 200;
+export const CONTEXT_TOKENS_MAX = 100_000;
+
+/** Commits, names of a file, and issue keys that one `why` may be asked about. */
+export const WHY_COMMITS_MAX = 1_000;
+export const WHY_PATHS_MAX = 32;
+export const WHY_KEYS_MAX = 64;
+
 /** Milliseconds since the epoch that JavaScript's Date can still show: the year 275760. */
 export const TIMESTAMP_MS_MAX = 8.64e15;
 

@@ -8,8 +8,12 @@ export const ENTRY_STATUSES = ['active', 'superseded', 'retracted'] as const;
 /** Agents that the project knows by name; any other name is welcome too. */
 export const KNOWN_AGENTS = ['claude', 'codex', 'opencode', 'hermes', 'gemini', 'human'] as const;
 
+/** What a context for a prompt is written as. */
+export const CONTEXT_FORMATS = ['markdown', 'xml', 'json'] as const;
+
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 export type EntryStatus = (typeof ENTRY_STATUSES)[number];
+export type ContextFormat = (typeof CONTEXT_FORMATS)[number];
 
 export const DEFAULT_CONFIDENCE = 0.7;
 export const DEFAULT_KIND: EntryKind = 'note';

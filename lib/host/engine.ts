@@ -22,6 +22,8 @@ const DEADLINES_MS: Deadlines = {
   history: 20_000,
   recall: 120_000,
   similar: 120_000,
+  context: 120_000,
+  why: 60_000,
   list: 20_000,
   log: 20_000,
   logPage: 30_000,

@@ -3,18 +3,17 @@ import type { Entry } from '../core/entry.ts';
 import type { Database } from '../store/database.ts';
 import type { StoreScope } from '../store/filter.ts';
 import { type EntryWithHash, readEntries } from '../store/read.ts';
-import type { RankedEntry } from './ranking.ts';
 
 /** Successors of successors; a longer chain is a circle. */
 const SUCCESSIONS_MAX = 16;
 
-/** `past`: entries as they were, by id, where that is asked for; they count instead of what they are now. */
-export async function withSuccessors(
+/** What a hit has besides its entry stays with the successor. `past`: entries as they were, by id, where that is asked for; they count instead of what they are now. */
+export async function withSuccessors<Hit extends Entry>(
   database: Database,
-  ranked: RankedEntry[],
+  ranked: Hit[],
   { scope, limit, past }: { scope: StoreScope; limit: number; past: ReadonlyMap<string, EntryWithHash> },
-): Promise<RankedEntry[]> {
-  const answer = new Map<string, RankedEntry>();
+): Promise<(Hit & { insteadOf?: string })[]> {
+  const answer = new Map<string, Hit & { insteadOf?: string }>();
   for (const hit of ranked) {
     if (answer.size >= limit) break;
     if (hit.status === 'active') {
@@ -23,8 +22,8 @@ export async function withSuccessors(
     }
     const successor = await successorOf(database, hit, past);
     if (successor === undefined || !isInScope(successor, scope) || answer.has(successor.entryId)) continue;
-    const { score, matched, reasons } = hit;
-    answer.set(successor.entryId, { ...successor, score, matched, reasons, insteadOf: hit.entryId });
+    const { supersededBy: _, ...found } = hit;
+    answer.set(successor.entryId, { ...found, ...successor, insteadOf: hit.entryId } as Hit & { insteadOf: string });
   }
   return [...answer.values()];
 }

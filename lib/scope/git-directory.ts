@@ -8,11 +8,16 @@ import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:pa
 import type { Environment } from './scope-id.ts';
 
 export type Discovery =
-  /** `commonDirectory` holds what all worktrees share; its real path is the same seen from each of them. */
-  | { kind: 'repository'; commonDirectory: string }
+  /**
+   * `commonDirectory` holds what all worktrees share; its real path is the same seen from each of them. `gitDirectory` is
+   * the worktree's own, with its HEAD. `worktreeDirectory` is absent where the repository was not found by a worktree.
+   */
+  | { kind: 'repository'; commonDirectory: string; gitDirectory: string; worktreeDirectory?: string }
   /** A `.git` file that leads nowhere, such as that of a worktree copied away from its repository. */
   | { kind: 'broken'; rootDirectory: string }
   | { kind: 'none' };
+
+type Repository = Extract<Discovery, { kind: 'repository' }>;
 
 /** Directories between a path and the root of the file system; no system allows a longer path than this many. */
 const PARENTS_MAX = 4_096;
@@ -65,7 +70,7 @@ export function repositoryAt(directory: string): Discovery | undefined {
   const dotGit = join(directory, '.git');
   if (existsSync(dotGit)) {
     const repository = openRepository(dotGit);
-    if (repository !== undefined) return repository;
+    if (repository !== undefined) return { ...repository, worktreeDirectory: directory };
     // Git stops at a broken `.git` file, but passes an unfinished `.git` directory.
     if (statOrUndefined(dotGit)?.isFile()) return { kind: 'broken', rootDirectory: directory };
   }
@@ -73,13 +78,13 @@ export function repositoryAt(directory: string): Discovery | undefined {
 }
 
 /** Opens a git directory, or a file that points to one. */
-function openRepository(path: string, commonOverride?: string): Discovery | undefined {
+function openRepository(path: string, commonOverride?: string): Repository | undefined {
   const gitDirectory = existsSync(join(path, 'HEAD')) ? path : followGitFile(path);
   if (gitDirectory === undefined || !existsSync(join(gitDirectory, 'HEAD'))) return undefined;
   const pointer = commonOverride ?? readPointer(join(gitDirectory, 'commondir'));
   const commonDirectory = pointer === undefined ? gitDirectory : resolve(gitDirectory, pointer);
   if (!existsSync(join(commonDirectory, 'objects')) || !existsSync(join(commonDirectory, 'refs'))) return undefined;
-  return { kind: 'repository', commonDirectory: realPath(commonDirectory) };
+  return { kind: 'repository', commonDirectory: realPath(commonDirectory), gitDirectory: realPath(gitDirectory) };
 }
 
 /** The directory that a `gitdir: …` file names; undefined for anything else. */

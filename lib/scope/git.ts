@@ -43,7 +43,7 @@ export function commitTimeMs(directory: string, revision: string, env: Environme
   const found = findRepository(directory, env);
   if (found.kind !== 'repository' || !REVISION.test(revision)) return undefined;
   const parameters = ['show', '--no-patch', '--format=%ct', '--end-of-options', `${revision}^{commit}`];
-  const text = runGit(found.commonDirectory, parameters, LOOKUP_TIMEOUT_MS, env);
+  const text = runGit(found.gitDirectory, parameters, LOOKUP_TIMEOUT_MS, env);
   return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text) * 1_000;
 }
 

@@ -8,11 +8,12 @@ import type {
   OperationName,
   RequestOf,
 } from '../../lib/brain/contract.ts';
-
+import type { ContextPack, WhyMatch } from '../../lib/brain/recall-contract.ts';
 import { draftToContent, type Entry, parseDraft, parseEdit, parseEntry } from '../../lib/core/entry.ts';
 import { SmError } from '../../lib/core/errors.ts';
 import { mergeOutcome } from '../../lib/core/merge.ts';
 import { hashContent } from '../../lib/protocol/hash.ts';
+import type { CodePlace, LineRange } from '../../lib/scope/git-place.ts';
 import type { Account, Context, Finding, HostStatus, Output } from '../../bin/command.ts';
 import { CATALOGUE } from '../../bin/commands/groups.ts';
 import { main } from '../../bin/main.ts';
@@ -59,6 +60,8 @@ export class FakeBrain implements Brain {
   unadopted = 0;
   /** Entries by workspace, where they are not those of `status`. */
   readonly counts = new Map<string, number>();
+  pack: ContextPack = { text: '', tokens: 0, budget: 2_000, entries: [], omitted: 0 };
+  matched: WhyMatch[] = [];
   isClosed = false;
   /** Thrown by the next call. */
   failure: Error | undefined;
@@ -159,6 +162,10 @@ export class FakeBrain implements Brain {
       }
       case 'recall':
         return [...this.entries.values()].map((entry) => ({ ...entry, score: 0.5 }));
+      case 'context':
+        return this.pack;
+      case 'why':
+        return [...this.entries.values()].map((entry) => ({ ...entry, matched: this.matched }));
       case 'list':
         return [...this.entries.values()].slice(0, (request as RequestOf<'list'>).limit);
       case 'log':
@@ -237,6 +244,11 @@ export class FakeOutput implements Output {
   }
 }
 
+interface Place {
+  file: string;
+  lines: LineRange | undefined;
+}
+
 export interface World extends ServerLog {
   brain: FakeBrain;
   context: Context;
@@ -248,6 +260,8 @@ export interface World extends ServerLog {
   openings: boolean[];
   /** The delays that were waited for, in milliseconds. */
   waits: number[];
+  /** The places in the code that git was asked about. */
+  places: Place[];
 }
 
 export interface WorldOptions {
@@ -263,6 +277,9 @@ export interface WorldOptions {
   signal?: AbortSignal;
   account?: Account;
   workspaceSource?: string;
+  /** What git knows of any place in the code. */
+  code?: Partial<CodePlace>;
+  files?: string[];
   server?: FakeServer;
   /** Called at every wait of a command. */
   onWait?: (waits: readonly number[]) => void;
@@ -277,6 +294,7 @@ export function createWorld(options: WorldOptions = {}): World {
   const input = typeof options.stdin === 'string' ? [Buffer.from(options.stdin)] : (options.stdin ?? []);
   let ids = 0;
   const waits: number[] = [];
+  const places: Place[] = [];
   const { asked, written, ...server } = createServer(options.account, options.server);
   const context: Context = {
     env: options.env ?? {},
@@ -302,6 +320,11 @@ export function createWorld(options: WorldOptions = {}): World {
     ...server,
     newId: () => `00000000-0000-4000-8000-${String((ids += 1)).padStart(12, '0')}`,
     commitTime: () => Promise.resolve(undefined),
+    placeInCode: (file, lines) => {
+      places.push({ file, lines });
+      return Promise.resolve({ commits: [], lineCommits: 0, paths: [file], keys: [], warnings: [], ...options.code });
+    },
+    fileExists: (file) => Promise.resolve(options.files?.includes(file) === true),
     locate: async () => ({
       brainDirectory: '/home/u/.stackmemory/brain',
       workspaceId: 'w',
@@ -322,7 +345,7 @@ export function createWorld(options: WorldOptions = {}): World {
     },
     inspect: async () => options.findings ?? [],
   };
-  return { brain, context, stdout, stderr, readBytes: () => readBytes, openings, asked, written, waits };
+  return { brain, context, stdout, stderr, readBytes: () => readBytes, openings, asked, written, waits, places };
 }
 
 export interface Outcome extends World {

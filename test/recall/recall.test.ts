@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RecallHit, RecallRequest } from '../../lib/brain/contract.ts';
+import type { RecallHit, RecallRequest } from '../../lib/brain/recall-contract.ts';
 import type { Entry, EntryDraft } from '../../lib/core/entry.ts';
 import { sampleRecords } from '../support/sample-records.ts';
 import { openTestSession, type TestSession } from '../support/stores.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { RecallHit, RecallRequest } from '../../lib/brain/contract.ts';
+import type { RecallHit, RecallRequest } from '../../lib/brain/recall-contract.ts';
 import type { BrainSession } from '../../lib/brain/session.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import { ENTRY_KINDS, ENTRY_STATUSES } from '../../lib/core/vocabulary.ts';

@@ -6,7 +6,6 @@ import type {
   AnswerOf,
   BrainStatus,
   EditRequest,
-  EntryFilter,
   EntryReference,
   ImportRequest,
   ImportResult,
@@ -21,6 +20,7 @@ import type {
   Scope,
   SupersedeRequest,
 } from '../../lib/brain/contract.ts';
+import type { EntryFilter } from '../../lib/brain/recall-contract.ts';
 import { changeIdOf } from '../../lib/brain/writer.ts';
 import {
   draftToContent,
@@ -37,7 +37,7 @@ import { hashContent } from '../../lib/protocol/hash.ts';
 /** The operations that the oracle knows; recall's order is nobody's to foresee. */
 export type ModelledOperation = Exclude<
   OperationName,
-  'recall' | 'similar' | 'logPage' | 'verify' | 'conflicts' | 'resolve' | 'adopt' | `sync${string}`
+  'recall' | 'similar' | 'context' | 'why' | 'logPage' | 'verify' | 'conflicts' | 'resolve' | 'adopt' | `sync${string}`
 >;
 
 interface Current {

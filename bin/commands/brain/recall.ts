@@ -1,5 +1,5 @@
 /** `sm brain recall`: finds entries, best first. That nothing is relevant is an answer, not a failure. */
-import type { RecallHit } from '../../../lib/brain/contract.ts';
+import type { RecallHit } from '../../../lib/brain/recall-contract.ts';
 import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
 import { renderHits } from '../../print/entries.ts';

@@ -1,5 +1,6 @@
 /** `sm brain record`: one entry from flags, or many from a file. Says "recorded" only after the brain acknowledged. */
-import type { Brain, RecordRequest, SimilarEntry } from '../../../lib/brain/contract.ts';
+import type { Brain, RecordRequest } from '../../../lib/brain/contract.ts';
+import type { SimilarEntry } from '../../../lib/brain/recall-contract.ts';
 import type { Entry } from '../../../lib/core/entry.ts';
 import { usageError } from '../../arguments.ts';
 import { detectAgent } from '../../agent.ts';

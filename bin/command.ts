@@ -106,7 +106,8 @@ export interface Context {
   wait(delayMs: number): Promise<void>;
   /** A fresh UUID. */
   newId(): string;
-  locate(): Promise<Location>;
+  /** Where one is: in `directory`, or here. */
+  locate(directory?: string): Promise<Location>;
   /** When a commit (a hash, a tag, a branch) of the repository around here was made; undefined where there is none. */
   commitTime(revision: string): Promise<number | undefined>;
   /** What git knows of a place in the code. @throws SmError `not_found` */

@@ -87,7 +87,7 @@ async function commitTime(revision: string): Promise<number | undefined> {
   return git.commitTimeMs(currentDirectory(), revision, process.env);
 }
 
-async function locate(): Promise<Location> {
+async function locate(directory?: string): Promise<Location> {
   const [{ brainPaths, currentDirectory }, { loadConfig }, { resolveScope }] = await Promise.all([
     import('../lib/scope/paths.ts'),
     import('../lib/scope/config.ts'),
@@ -95,7 +95,7 @@ async function locate(): Promise<Location> {
   ]);
   const { brainDirectory, configFile } = brainPaths(process.env, homedir);
   const config = loadConfig(configFile);
-  const scope = resolveScope({ env: process.env, cwd: currentDirectory(), config });
+  const scope = resolveScope({ env: process.env, cwd: directory ?? currentDirectory(), config });
   return {
     brainDirectory,
     ...scope,

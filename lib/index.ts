@@ -6,6 +6,7 @@ import { connectBrain } from './host/client.ts';
 import { brainPaths } from './scope/paths.ts';
 
 export type * from './brain/contract.ts';
+export type * from './brain/log-contract.ts';
 export type * from './brain/recall-contract.ts';
 export type { Entry, EntryDraft, EntryEdit, EntryKind, EntryStatus } from './core/entry.ts';
 export { type SyncOptions, syncOnce } from './sync/sync-once.ts';

@@ -4,12 +4,14 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Hono, type Context } from 'hono';
-import type { HttpBindings } from '@hono/node-server';
 import { getCookie, setCookie, deleteCookie } from 'hono/cookie';
 import { SmError } from '../lib/core/errors.ts';
 import type { Access, Principal } from './access.ts';
 import type { AuditLog } from './audit.ts';
 import type { Asset, Assets } from './assets.ts';
+import { createBrainRoutes } from './brain-routes.ts';
+import type { BrainWindow } from './brain-window.ts';
+import { type Env, readBody } from './http.ts';
 import { isHostAllowed, isOriginAllowed, plainAddress, type KnownNames } from './names.ts';
 import type { RateLimits } from '../lib/server/rate-limits.ts';
 
@@ -36,6 +38,10 @@ export interface AppOptions {
   audit: AuditLog;
   limits: RateLimits;
   names: KnownNames;
+  brain: BrainWindow;
+  nowMs(): number;
+  /** Nobody who reaches the portal may change anything. */
+  isReadOnly: boolean;
   /** Everybody who reaches the portal may do everything. */
   isOpenToAll: boolean;
   /** The cookie's name; it differs by port, since cookies do not. */
@@ -43,8 +49,6 @@ export interface AppOptions {
   /** Whether the tailnet's account of this peer is one that was named; true where none was. */
   isAccountAllowed(request: IncomingMessage): Promise<boolean>;
 }
-
-export type Env = { Bindings: HttpBindings };
 
 export function createPortalApp(options: AppOptions): Hono<Env> {
   const { access, assets, audit, limits, names } = options;
@@ -68,8 +72,26 @@ export function createPortalApp(options: AppOptions): Hono<Env> {
     return principalOf(c) === undefined ? page(c, 'login.html', 401) : page(c, 'index.html', 200);
   });
 
+  app.get('/brain', (c) => {
+    const principal = principalOf(c);
+    if (principal === undefined) return page(c, 'login.html', 401);
+    if (principal.session !== undefined) return c.text('This link is for a session alone.\n', 403);
+    return page(c, 'brain.html', 200);
+  });
+
+  app.route(
+    '/api/brain',
+    createBrainRoutes({
+      brain: options.brain,
+      principalOf,
+      peerOf: (c) => plainAddress(c.env.incoming.socket.remoteAddress ?? ''),
+      onChange: (fields) => audit.write('brain changed', fields),
+      nowMs: () => options.nowMs(),
+    }),
+  );
+
   app.post('/login', async (c) => {
-    const text = await readForm(c.req.raw);
+    const text = await readBody(c.req.raw, FORM_BYTES_MAX);
     const token = text === undefined ? null : new URLSearchParams(text).get('token');
     return takeSecret(c, (token ?? '').trim(), 'token');
   });
@@ -91,8 +113,10 @@ export function createPortalApp(options: AppOptions): Hono<Env> {
   return app;
 
   function principalOf(c: Context<Env>): Principal | undefined {
-    if (options.isOpenToAll) return access.fullPrincipal();
-    return access.principalOf(getCookie(c, options.cookieName));
+    const principal = options.isOpenToAll
+      ? access.fullPrincipal()
+      : access.principalOf(getCookie(c, options.cookieName));
+    return principal === undefined || !options.isReadOnly ? principal : { ...principal, isReadOnly: true };
   }
 
   /** Exchanges a secret for a cookie, and leads to the page whose address has none. */
@@ -139,16 +163,4 @@ function serveAsset(c: Context<Env>, { body, gzipped, type, isImmutable }: Asset
   const isPacked = gzipped !== undefined && /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
   if (isPacked) c.header('Content-Encoding', 'gzip');
   return c.body(new Uint8Array(isPacked ? gzipped : body), status);
-}
-
-/** The form's text, or undefined where it is too long for a token. */
-async function readForm(request: Request): Promise<string | undefined> {
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const part of (request.body ?? []) as AsyncIterable<Uint8Array>) {
-    bytes += part.length;
-    if (bytes > FORM_BYTES_MAX) return undefined;
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
 }

@@ -13,7 +13,16 @@ const REFUSALS_PER_MINUTE = 60;
 const MINUTE_MS = 60_000;
 
 export type AuditEvent =
-  'started' | 'stopped' | 'login' | 'login refused' | 'connected' | 'disconnected' | 'refused' | 'shared' | 'rotated';
+  | 'started'
+  | 'stopped'
+  | 'login'
+  | 'login refused'
+  | 'connected'
+  | 'disconnected'
+  | 'refused'
+  | 'shared'
+  | 'rotated'
+  | 'brain changed';
 
 export type AuditFields = Record<string, string | number | boolean | undefined>;
 

@@ -10,12 +10,14 @@ import type { WSContext } from 'hono/ws';
 import type { WebSocket } from 'ws';
 import { toSmError } from '../lib/core/errors.ts';
 import { Access, type Principal, type Share } from './access.ts';
-import { createPortalApp, type Env } from './app.ts';
+import { createPortalApp } from './app.ts';
 import type { Assets } from './assets.ts';
 import { AuditLog } from './audit.ts';
+import { type BrainRim, BrainWindow } from './brain-window.ts';
 import { Connection } from './connection.ts';
 import { Doorkeeper, type Judged, peerOf, PRINCIPAL } from './doorkeeper.ts';
 import { Gate, SOCKET_PATH, type Upgrade } from './gate.ts';
+import type { Env } from './http.ts';
 import { Hub, type SessionSource } from './hub.ts';
 import { Listeners } from './listeners.ts';
 import { CLOSE, INPUT_FRAME_BYTES_MAX } from './protocol.ts';
@@ -34,6 +36,7 @@ export interface PortalOptions {
   /** The session that is shown first. */
   session: string;
   assets: Assets;
+  brain: BrainRim;
   tailscale: Tailscale;
   port: number;
   host?: string;
@@ -82,6 +85,7 @@ export class Portal {
   readonly #options: PortalOptions;
   readonly #audit: AuditLog;
   readonly hub: Hub;
+  readonly brain: BrainWindow;
   readonly #door: Doorkeeper;
   readonly #gate: Gate;
   readonly #listeners: Listeners;
@@ -97,6 +101,7 @@ export class Portal {
     const nowMs = () => options.nowMs();
     this.#startedMs = nowMs();
     this.access = new Access(directory, nowMs);
+    this.brain = new BrainWindow(options.brain);
     this.#audit = new AuditLog(directory, nowMs, (message) => options.log(message));
     this.hub = new Hub(options.source, {
       nowMs: () => performance.now(),
@@ -124,7 +129,7 @@ export class Portal {
     this.#door = new Doorkeeper({ access, tailscale, names, cookieName, hasAuth, isReadOnly, allowed });
     const app = createPortalApp({
       ...{ access, names, cookieName, assets: options.assets, audit: this.#audit, limits: this.#door.limits },
-      isOpenToAll: !hasAuth,
+      ...{ brain: this.brain, nowMs, isReadOnly, isOpenToAll: !hasAuth },
       isAccountAllowed: (request) => this.#door.isAccountAllowed(request),
     });
   }
@@ -209,6 +214,7 @@ export class Portal {
       setTimeout(() => live.socket.terminate(), CLOSE_PATIENCE_MS).unref();
     }
     this.hub.closeAll();
+    this.brain.close();
     await this.#listeners.close();
     this.#audit.write('stopped', {});
   }

@@ -8,6 +8,7 @@ import { tryTakeLock } from '../lib/host/lock.ts';
 import { ensurePrivateDirectory } from '../lib/host/places.ts';
 import { Access } from './access.ts';
 import { loadAssets } from './assets.ts';
+import type { BrainRim } from './brain-window.ts';
 import { askPortal, type ControlRequest, serveControl } from './control.ts';
 import { isLoopback, isTailnet } from './names.ts';
 import { Portal, type PortalStatus } from './portal.ts';
@@ -32,6 +33,8 @@ export interface StartOptions {
   isReadOnly: boolean;
   allowed: readonly string[];
   hostNames: readonly string[];
+  /** How the brain's page reaches the brain. */
+  brain: BrainRim;
   tailscaledSocket?: string;
 }
 
@@ -84,7 +87,7 @@ async function serve(
   const ending = untilAskedToEnd();
   const source = options.hasTmux ? new TmuxSource(options.agent) : new PlainSource(options.agent);
   const portal = new Portal({
-    ...{ directory, source, session, port, hasAuth, isReadOnly, allowed, hostNames, log },
+    ...{ directory, source, session, port, hasAuth, isReadOnly, allowed, hostNames, log, brain: options.brain },
     assets: loadAssets(),
     tailscale: new Tailscale(options.tailscaledSocket),
     ...(host === undefined ? {} : { host }),

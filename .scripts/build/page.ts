@@ -15,7 +15,7 @@ export async function buildPage(root: string, target: string): Promise<{ metafil
   const source = path.join(root, 'portal/page');
   const result = await build({
     absWorkingDir: root,
-    entryPoints: { main: 'portal/page/main.ts', enter: 'portal/page/enter.ts' },
+    entryPoints: { main: 'portal/page/main.ts', brain: 'portal/page/brain.ts', enter: 'portal/page/enter.ts' },
     outdir: target,
     entryNames: '[name]-[hash]',
     bundle: true,

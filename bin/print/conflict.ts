@@ -2,7 +2,7 @@
  * A conflict for people: the current version beside each one that lost to it, field by field, and only the fields that
  * differ. In two columns where the terminal is wide enough, else one below the other. Pure.
  */
-import type { Conflict, LoggedChange } from '../../lib/brain/contract.ts';
+import type { Conflict, LoggedChange } from '../../lib/brain/log-contract.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import { escapeLine, escapeText } from './escape.ts';
 import { pad, wrap } from './layout.ts';

@@ -1,5 +1,5 @@
 /** Entries for people: a table, blocks, and a card. Piped output is never cut: agents read it too. Pure. */
-import type { LoggedChange } from '../../lib/brain/contract.ts';
+import type { LoggedChange } from '../../lib/brain/log-contract.ts';
 import type { RecallHit, WhyHit } from '../../lib/brain/recall-contract.ts';
 import type { Entry, EntryKind } from '../../lib/core/entry.ts';
 import { idCharacters } from '../../lib/core/short-ids.ts';

@@ -1,5 +1,5 @@
 /** The state of the brain and of its sync, for people. Pure. */
-import type { BrainStatus } from '../../lib/brain/contract.ts';
+import type { BrainStatus } from '../../lib/brain/log-contract.ts';
 import type { SyncStanding, SyncState } from '../../lib/brain/sync-contract.ts';
 import { ENTRY_KINDS } from '../../lib/core/vocabulary.ts';
 import type { Account, HostStatus, Location } from '../command.ts';

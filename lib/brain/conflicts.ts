@@ -8,7 +8,8 @@ import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { type ChangeRecord, currentVersion, listOldest, readHistory } from '../store/read.ts';
 import { readConflicts } from '../store/sync-log.ts';
-import type { AdoptRequest, Conflict, ConflictsRequest, ResolveRequest } from './contract.ts';
+import type { AdoptRequest, ConflictsRequest, ResolveRequest } from './contract.ts';
+import type { Conflict } from './log-contract.ts';
 import { findEntry } from './references.ts';
 import { findEarlierRun, type WriteContext, writeVersions } from './writer.ts';
 

@@ -3,11 +3,18 @@
  * in-process brain and the public library all speak exactly this, so that a caller cannot tell them apart.
  * Everything here is plain data (superjson carries it); times are integer milliseconds since the epoch.
  */
-import type { Entry, EntryEdit, EntryKind, EntryStatus } from '../core/entry.ts';
-import type { MergeOutcome } from '../core/merge.ts';
+import type { Entry, EntryEdit } from '../core/entry.ts';
 import type { ReadScope, Scope } from '../core/scope.ts';
 import type { RangeDigest } from '../protocol/digest.ts';
 import type { Change } from '../protocol/wire.ts';
+import type {
+  ActivityCount,
+  ActivityRequest,
+  BrainStatus,
+  Conflict,
+  HistoryVersion,
+  LoggedChange,
+} from './log-contract.ts';
 import type {
   ContextPack,
   ContextRequest,
@@ -78,33 +85,6 @@ export interface ListRequest extends EntryFilter {
   limit: number;
 }
 
-/** A version of an entry, as the log holds it. */
-export interface LoggedChange {
-  /** Local order of arrival, from 1. */
-  seq: number;
-  changeId: string;
-  /** Hash of the version it was written on; null for a first version or where a peer did not tell. */
-  base: string | null;
-  hash: string;
-  replicaId: string;
-  receivedAt: number;
-  /** `local`, or the address it came from. */
-  origin: string;
-  outcome: MergeOutcome;
-  /** Hashes of versions, besides `base`, that it is known to have replaced. */
-  replaces: string[];
-  /** The change that it withdraws, because its time was wrong. */
-  withdraws: string | null;
-  entry: Entry;
-}
-
-/** A version in an entry's history, newest stamp first; exactly one is current. */
-export interface HistoryVersion extends LoggedChange {
-  isCurrent: boolean;
-  /** In words: why this version is current, or what it lost to. */
-  reason: string;
-}
-
 export interface LogRequest {
   scope: ReadScope;
   /** Only changes received at or after this time. */
@@ -149,26 +129,6 @@ export interface ImportResult {
   duplicate: number;
 }
 
-export interface BrainStatus {
-  /** Entries of the asked project, and of the whole workspace, that are active. */
-  repoEntries: number;
-  orgEntries: number;
-  /** The same over every status: `{ active, superseded, retracted }` of the workspace. */
-  byStatus: Record<EntryStatus, number>;
-  byKind: Record<EntryKind, number>;
-  /** Versions in the log, over all workspaces. */
-  changes: number;
-  /** Entries over all workspaces and states. */
-  entries: number;
-  /** When the last change arrived; null in an empty brain. */
-  lastChangeAt: number | null;
-  replicaId: string;
-  /** How far the machine's clock is behind the newest time this brain stamped, in milliseconds; 0 is healthy. */
-  clockRegressionMs: number;
-  storeBytes: number;
-  directory: string;
-}
-
 /** The log held against the entries. Both lists are cut at 20 ids. */
 export interface VerifyReport {
   changes: number;
@@ -188,13 +148,6 @@ export interface RebuildReport {
   entries: number;
   /** Entries that were different before. */
   repaired: number;
-}
-
-/** Versions of an entry that lost to one which was not written on top of them, and that nobody has resolved. */
-export interface Conflict {
-  current: LoggedChange;
-  /** Newest first. */
-  losers: LoggedChange[];
 }
 
 export interface ConflictsRequest {
@@ -239,6 +192,8 @@ export interface BrainOperations {
   log: { request: LogRequest; answer: LoggedChange[] };
   logPage: { request: LogPageRequest; answer: LogPage };
   status: { request: { scope: Scope }; answer: BrainStatus };
+  /** Entries that are not retracted, by step, kind and agent; absent where there are none. */
+  activity: { request: ActivityRequest; answer: ActivityCount[] };
   verify: { request: Record<string, never>; answer: VerifyReport };
   rebuild: { request: Record<string, never>; answer: RebuildReport };
   conflicts: { request: ConflictsRequest; answer: Conflict[] };

@@ -4,6 +4,7 @@
  */
 import { SmError } from '../core/errors.ts';
 import type { Database } from '../store/database.ts';
+import { countActivity } from '../store/read.ts';
 import { rebuildEntries } from '../store/verify.ts';
 import { adopt, conflicts, resolve } from './conflicts.ts';
 import { context } from './context.ts';
@@ -56,6 +57,7 @@ const READS: { [O in ReadName]: (reading: ReadContext, request: RequestOf<O>) =>
   log: ({ database }, request) => log(database, request),
   logPage: ({ database }, request) => logPage(database, request),
   status: ({ database, ...about }, request) => status(database, about, request),
+  activity: ({ database }, request) => countActivity(database, request),
   verify: ({ database }) => verify(database),
   conflicts: ({ database }, request) => conflicts(database, request),
   syncState: ({ database, replicaId }, request) => syncState(database, request, replicaId),

@@ -19,9 +19,7 @@ import {
 } from '../store/read.ts';
 import { verifyStore } from '../store/verify.ts';
 import type {
-  BrainStatus,
   EntryReference,
-  HistoryVersion,
   ListRequest,
   LogPage,
   LogPageRequest,
@@ -29,6 +27,7 @@ import type {
   Scope,
   VerifyReport,
 } from './contract.ts';
+import type { BrainStatus, HistoryVersion } from './log-contract.ts';
 import type { RecallHit, RecallRequest, SimilarEntry } from './recall-contract.ts';
 import { findEntry } from './references.ts';
 

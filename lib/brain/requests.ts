@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import { parse } from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
 import {
+  ACTIVITY_STEPS_MAX,
   AGENT_CHARACTERS_MAX,
   BATCH_CHANGES_MAX,
   CONTEXT_TOKENS_MAX,
@@ -242,6 +243,16 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
   log: v.object({ scope: readScope, sinceMs: v.optional(wholeNumber), limit }),
   logPage: v.object({ afterSeq: wholeNumber, limit }),
   status: v.object({ scope }),
+  activity: v.object({
+    scope: readScope,
+    sinceMs: wholeNumber,
+    stepMs: v.pipe(wholeNumber, v.minValue(1, 'must be at least 1')),
+    steps: v.pipe(
+      wholeNumber,
+      v.minValue(1, 'must be at least 1'),
+      v.maxValue(ACTIVITY_STEPS_MAX, `must be at most ${ACTIVITY_STEPS_MAX}`),
+    ),
+  }),
   verify: v.object({}),
   rebuild: v.object({}),
   conflicts: v.object({ scope: readScope, idOrPrefix: v.optional(v.string('must be text')), limit }),

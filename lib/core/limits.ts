@@ -23,6 +23,9 @@ export const QUERY_CHARACTERS_MAX = 4_096;
 export const CONTEXT_TOKENS_MIN = 200;
 export const CONTEXT_TOKENS_MAX = 100_000;
 
+/** Steps of a graph of what was recorded when. */
+export const ACTIVITY_STEPS_MAX = 400;
+
 /** Commits, names of a file, and issue keys that one `why` may be asked about. */
 export const WHY_COMMITS_MAX = 1_000;
 export const WHY_PATHS_MAX = 32;

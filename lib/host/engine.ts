@@ -28,6 +28,7 @@ const DEADLINES_MS: Deadlines = {
   log: 20_000,
   logPage: 30_000,
   status: 20_000,
+  activity: 30_000,
   verify: 600_000,
   rebuild: 600_000,
   conflicts: 30_000,

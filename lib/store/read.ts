@@ -2,7 +2,7 @@
  * Every question that is asked of the entries and of the log, save for recall's. Owns the mapping from rows to
  * entries. Writes nothing.
  */
-import { and, asc, count, desc, eq, gt, gte, inArray, like, lte, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, gte, inArray, like, lt, lte, sql } from 'drizzle-orm';
 import type { Entry, EntryStatus } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
 import { type Database, rowsOf } from './database.ts';
@@ -214,6 +214,28 @@ export async function countEntries(
     .from(brainEntries)
     .where(eq(brainEntries.workspaceId, workspaceId))
     .groupBy(brainEntries.projectId, brainEntries.kind, brainEntries.status);
+}
+
+/** Entries that are not retracted, by steps of the time at which they were made, kind and agent. */
+export async function countActivity(
+  database: Database,
+  { scope, sinceMs, stepMs, steps }: { scope: StoreScope; sinceMs: number; stepMs: number; steps: number },
+): Promise<{ step: number; kind: Entry['kind']; agent: string; count: number }[]> {
+  const step = sql<number>`((${brainEntries.createdAt} - ${sinceMs}::bigint) / ${stepMs}::bigint)::integer`;
+  const rows = await database
+    .select({ step, kind: brainEntries.kind, agent: brainEntries.agent, count: count() })
+    .from(brainEntries)
+    .where(
+      and(
+        entryCondition(scope, { statuses: ['active', 'superseded'] }),
+        gte(brainEntries.createdAt, sinceMs),
+        lt(brainEntries.createdAt, sinceMs + stepMs * steps),
+      ),
+    )
+    // By place: the same expression with other parameters would not be the same to PostgreSQL.
+    .groupBy(sql`1`, brainEntries.kind, brainEntries.agent)
+    .orderBy(sql`1`, brainEntries.kind, brainEntries.agent);
+  return rows;
 }
 
 export async function countAll(

@@ -120,6 +120,7 @@ function take(message: ServerMessage): void {
       screen.terminal.options.disableStdin = isReadOnly;
       byId('over').hidden = true;
       byId('looking').hidden = !isReadOnly;
+      byId('to-brain').hidden = isReadOnly;
       byId('viewer').textContent = message.viewer === undefined ? '' : `Here as ${plainLine(message.viewer, 200)}.`;
       applySettings();
       return showSession(message.session);

@@ -11,6 +11,7 @@ import { WebglAddon } from '@xterm/addon-webgl';
 import { type ITheme, Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import type { LinkScreen } from './link.ts';
+import { SIZE_POINTS } from './settings.ts';
 
 export interface ScreenEvents {
   typed(text: string): void;
@@ -27,7 +28,6 @@ export interface ScreenEvents {
   isOwnKey(event: KeyboardEvent): boolean;
 }
 
-export const SIZE_POINTS = { least: 7, most: 32 } as const;
 const SCROLLBACK_LINES = 10_000;
 const COPY_CHARACTERS_MAX = 1_000_000;
 const SERIALIZED_LINES = 1_000;

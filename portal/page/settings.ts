@@ -1,6 +1,8 @@
 /** What this browser remembers: colours, text size, the key bar, screen reader, notifications. Nothing of it is secret. */
 import { elementOf } from './dom.ts';
-import { SIZE_POINTS } from './screen.ts';
+
+/** Of the text. */
+export const SIZE_POINTS = { least: 7, most: 32 } as const;
 
 export interface Settings {
   theme: 'auto' | 'dark' | 'light';

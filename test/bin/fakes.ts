@@ -1,13 +1,6 @@
 /** A brain in memory and a world around a command, so that the command line is tested without a process or a disk. */
-import type {
-  AnswerOf,
-  Brain,
-  Conflict,
-  HistoryVersion,
-  LoggedChange,
-  OperationName,
-  RequestOf,
-} from '../../lib/brain/contract.ts';
+import type { AnswerOf, Brain, OperationName, RequestOf } from '../../lib/brain/contract.ts';
+import type { Conflict, HistoryVersion, LoggedChange } from '../../lib/brain/log-contract.ts';
 import type { ContextPack, WhyMatch } from '../../lib/brain/recall-contract.ts';
 import { draftToContent, type Entry, parseDraft, parseEdit, parseEntry } from '../../lib/core/entry.ts';
 import { SmError } from '../../lib/core/errors.ts';

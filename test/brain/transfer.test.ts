@@ -1,7 +1,7 @@
 /** Realistic records, recorded, exported as lines, imported into another brain: the same, and harmless to repeat. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { LoggedChange } from '../../lib/brain/contract.ts';
+import type { LoggedChange } from '../../lib/brain/log-contract.ts';
 import { EXPORT_FORMAT } from '../../lib/brain/export-format.ts';
 import { parseImportLine } from '../../lib/brain/import-lines.ts';
 import type { BrainSession } from '../../lib/brain/session.ts';

@@ -4,13 +4,11 @@
  */
 import type {
   AnswerOf,
-  BrainStatus,
   EditRequest,
   EntryReference,
   ImportRequest,
   ImportResult,
   ListRequest,
-  LoggedChange,
   LogRequest,
   OperationName,
   ReadScope,
@@ -20,6 +18,7 @@ import type {
   Scope,
   SupersedeRequest,
 } from '../../lib/brain/contract.ts';
+import type { BrainStatus, LoggedChange } from '../../lib/brain/log-contract.ts';
 import type { EntryFilter } from '../../lib/brain/recall-contract.ts';
 import { changeIdOf } from '../../lib/brain/writer.ts';
 import {
@@ -37,7 +36,17 @@ import { hashContent } from '../../lib/protocol/hash.ts';
 /** The operations that the oracle knows; recall's order is nobody's to foresee. */
 export type ModelledOperation = Exclude<
   OperationName,
-  'recall' | 'similar' | 'context' | 'why' | 'logPage' | 'verify' | 'conflicts' | 'resolve' | 'adopt' | `sync${string}`
+  | 'recall'
+  | 'similar'
+  | 'context'
+  | 'why'
+  | 'activity'
+  | 'logPage'
+  | 'verify'
+  | 'conflicts'
+  | 'resolve'
+  | 'adopt'
+  | `sync${string}`
 >;
 
 interface Current {

@@ -54,6 +54,7 @@ function createPortal(allowed: string[]): Portal {
     directory,
     source: new PlainSource({ command: ['cat'], cwd: '/', env: process.env }),
     session: 'claude',
+    brain: { locate: () => Promise.reject(new Error('none')), connect: () => Promise.reject(new Error('none')) },
     assets: new Map(
       ['login.html', 'index.html'].map((name) => [
         name,

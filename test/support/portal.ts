@@ -43,6 +43,8 @@ export function scratchDirectory(): string {
   return directory;
 }
 
+const noBrain = () => Promise.reject(new Error('this portal has no brain'));
+
 /** Ends by itself with the test. */
 export async function startPortal(options: TestPortalOptions = {}): Promise<TestPortal> {
   const { command = SHELL, isPlain = false, cwd, env: extra = {}, ...rest } = options;
@@ -55,6 +57,7 @@ export async function startPortal(options: TestPortalOptions = {}): Promise<Test
     directory,
     source: isPlain ? new PlainSource(agent) : new TmuxSource(agent),
     session: 'claude',
+    brain: { locate: noBrain, connect: noBrain },
     assets: loadAssets(),
     tailscale: new Tailscale(path.join(directory, 'no-tailscaled')),
     port: 0,

@@ -1,5 +1,5 @@
 /** `sm brain history`: every version of an entry, newest first, with what is current and why. */
-import type { HistoryVersion } from '../../../lib/brain/contract.ts';
+import type { HistoryVersion } from '../../../lib/brain/log-contract.ts';
 import type { CommandModule } from '../../command.ts';
 import { renderFields } from '../../print/entries.ts';
 import { escapeLine } from '../../print/escape.ts';

@@ -71,6 +71,7 @@ function settingsOf(context: Context, args: readonly string[], options: Options)
   const named = options.text('host');
   const host = named === 'localhost' ? '127.0.0.1' : named;
   const socket = context.env['SM_TAILSCALED_SOCKET'];
+  const cwd = path.resolve(currentDirectory(), options.text('cwd') ?? '.');
   return {
     directory: portalDirectory(context),
     port: portOf(options),
@@ -78,7 +79,7 @@ function settingsOf(context: Context, args: readonly string[], options: Options)
     session: options.text('session') ?? SESSION_DEFAULT,
     agent: {
       command: [options.text('command') ?? COMMAND_DEFAULT, ...args] as [string, ...string[]],
-      cwd: path.resolve(currentDirectory(), options.text('cwd') ?? '.'),
+      cwd,
       env: context.env,
     },
     hasTmux: !options.isSet('no-tmux'),
@@ -86,7 +87,28 @@ function settingsOf(context: Context, args: readonly string[], options: Options)
     isReadOnly: options.isSet('read-only'),
     allowed: options.texts('allow'),
     hostNames: options.texts('host-name'),
+    brain: brainOf(context, cwd),
     ...(socket === undefined ? {} : { tailscaledSocket: socket }),
+  };
+}
+
+/** The project that the agent works in, as it is when somebody looks: one may log in meanwhile. */
+function brainOf(context: Context, cwd: string) {
+  return {
+    locate: async () => {
+      const [{ workspaceId, projectId, projectSource, projectDetail }, account] = await Promise.all([
+        context.locate(cwd),
+        context.account.read(),
+      ]);
+      const { apiKey, endpoint } = account;
+      const isSynced = apiKey !== undefined && workspaceId !== '' && workspaceId === account.workspaceId;
+      const project = projectSource === 'origin' ? projectDetail : path.basename(cwd);
+      return { workspaceId, projectId, project, ...(isSynced && endpoint !== undefined ? { endpoint } : {}) };
+    },
+    connect: async () => {
+      const { brainDirectory, hostIdleMs } = await context.locate(cwd);
+      return context.connect({ brainDirectory, inProcess: false, ...(hostIdleMs === undefined ? {} : { hostIdleMs }) });
+    },
   };
 }
 

@@ -73,6 +73,10 @@ export const forbidden = [
     { path: '^node_modules/@electric-sql/' },
   ),
   forbid('no-cycles', {}, { circular: true }),
-  forbid('no-orphans', { orphan: true, pathNot: '\\.d\\.ts$|^node_modules/|^portal/page/enter\\.ts$' }, {}),
+  forbid(
+    'no-orphans',
+    { orphan: true, pathNot: '\\.d\\.ts$|^node_modules/|^portal/(?:page/enter|worker/push-worker)\\.ts$' },
+    {},
+  ),
   forbid('resolvable', {}, { couldNotResolve: true }),
 ];

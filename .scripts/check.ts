@@ -15,6 +15,7 @@ const CHECKS: [name: string, tool: string, ...args: string[]][] = [
   ['types', 'tsc', '-p', '.config/tsconfig.check.json'],
   // Runs in browsers, and so with other types.
   ['types of the page', 'tsc', '-p', 'portal/page/tsconfig.json'],
+  ['types of the worker', 'tsc', '-p', 'portal/worker/tsconfig.json'],
   ['lint', 'oxlint', '--type-aware', '-c', '.config/oxlintrc.json', '--deny-warnings', '.', '.config', '.scripts'],
   ['format', 'prettier', '--check', '--cache', '--cache-strategy', 'content', '--log-level', 'warn', '.'],
   ['layering', 'tsx', '.scripts/check-layers.ts'],

@@ -13,6 +13,8 @@ import { createBrainRoutes } from './brain-routes.ts';
 import type { BrainWindow } from './brain-window.ts';
 import { type Env, readBody } from './http.ts';
 import { isHostAllowed, isOriginAllowed, plainAddress, type KnownNames } from './names.ts';
+import type { Push } from './push.ts';
+import { createPushRoutes } from './push-routes.ts';
 import type { RateLimits } from '../lib/server/rate-limits.ts';
 
 const FORM_BYTES_MAX = 1024;
@@ -39,6 +41,7 @@ export interface AppOptions {
   limits: RateLimits;
   names: KnownNames;
   brain: BrainWindow;
+  push: Push;
   nowMs(): number;
   /** Nobody who reaches the portal may change anything. */
   isReadOnly: boolean;
@@ -89,6 +92,8 @@ export function createPortalApp(options: AppOptions): Hono<Env> {
       nowMs: () => options.nowMs(),
     }),
   );
+
+  app.route('/api/push', createPushRoutes({ push: options.push, principalOf }));
 
   app.post('/login', async (c) => {
     const text = await readBody(c.req.raw, FORM_BYTES_MAX);

@@ -10,7 +10,7 @@ import { QUERY_CHARACTERS_MAX, SCOPE_CHARACTERS_MAX } from '../lib/core/limits.t
 import { ENTRY_KINDS, ENTRY_STATUSES } from '../lib/core/vocabulary.ts';
 import type { Principal } from './access.ts';
 import { type BrainWindow, WATCHERS_MAX } from './brain-window.ts';
-import { type Env, readBody } from './http.ts';
+import { type Env, readJsonBody } from './http.ts';
 
 export interface BrainRoutesOptions {
   brain: BrainWindow;
@@ -127,7 +127,7 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
   });
 
   app.post('/retract', async (c) => {
-    const asked = v.safeParse(retractSchema, await readJsonBody(c.req.raw));
+    const asked = v.safeParse(retractSchema, await readJsonBody(c.req.raw, BODY_BYTES_MAX));
     if (!asked.success) return refuse(c, 400, 'bad_request', 'That is no entry.');
     const { requestId, entryId } = asked.output;
     const { workspaceId } = await brain.place();
@@ -137,7 +137,7 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
   });
 
   app.post('/supersede', async (c) => {
-    const asked = v.safeParse(supersedeSchema, await readJsonBody(c.req.raw));
+    const asked = v.safeParse(supersedeSchema, await readJsonBody(c.req.raw, BODY_BYTES_MAX));
     if (!asked.success) return refuse(c, 400, 'bad_request', 'Those are no two entries.');
     const { requestId, oldId, newId } = asked.output;
     const { workspaceId } = await brain.place();
@@ -177,16 +177,4 @@ function smErrorOf(error: Error): (SmErrorJson & { error: ErrorCode }) | undefin
   return error.name === 'SmError'
     ? (error as Error & { toJSON(): SmErrorJson & { error: ErrorCode } }).toJSON()
     : undefined;
-}
-
-/** The body as JSON, or undefined where it is none or too long. */
-async function readJsonBody(request: Request): Promise<unknown> {
-  if (!/^application\/json\b/.test(request.headers.get('content-type') ?? '')) return undefined;
-  const text = await readBody(request, BODY_BYTES_MAX);
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Refused by its form.
-  }
 }

@@ -69,6 +69,13 @@ export class Connection {
     return this.#options.principal;
   }
 
+  /** Something that this viewer did not ask for, if it is about what it may see. */
+  tell(message: ServerMessage & { session: string }): void {
+    if (this.#seat === undefined) return;
+    const { session } = this.principal;
+    if (session === undefined || session === message.session) this.#send(message);
+  }
+
   get session(): string | undefined {
     return this.#seat?.session;
   }

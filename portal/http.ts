@@ -14,3 +14,15 @@ export async function readBody(request: Request, bytesMax: number): Promise<stri
   }
   return Buffer.concat(parts).toString('utf8');
 }
+
+/** The body as JSON, or undefined where it is none or longer. */
+export async function readJsonBody(request: Request, bytesMax: number): Promise<unknown> {
+  if (!/^application\/json\b/.test(request.headers.get('content-type') ?? '')) return undefined;
+  const text = await readBody(request, bytesMax);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // Refused by its form.
+  }
+}

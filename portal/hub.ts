@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { SmError } from '../lib/core/errors.ts';
 import { isSameSecret, type Principal } from './access.ts';
-import type { Hello, SessionInfo } from './protocol.ts';
+import type { Attention, Hello, SessionInfo } from './protocol.ts';
 import { Attachment, type Terminal, type Viewer } from './session.ts';
 
 export const VIEWERS_MAX = 128;
@@ -18,13 +18,19 @@ const KEPT_WITHOUT_TMUX_MS = 12 * 3_600_000;
 /** More that was missed is not replayed where tmux can paint the screen as it is now instead. */
 const REPLAY_BYTES_MAX = 256 * 1024;
 
+/** A session as its source knows it. */
+export interface SourceSession extends Omit<SessionInfo, 'viewers' | 'attention'> {
+  /** Its bell rang while no client of tmux was there. */
+  hasRung: boolean;
+}
+
 /** How sessions come to be; `sources.ts` has the one over tmux, and the one without. */
 export interface SessionSource {
   readonly isTmux: boolean;
   /** Makes the session where it is missing. @throws SmError that says what to do */
   ensure(name: string, columns: number, rows: number): Promise<void>;
   attach(name: string, options: AttachOptions): Terminal;
-  list(): Promise<Omit<SessionInfo, 'viewers'>[]>;
+  list(): Promise<SourceSession[]>;
   has(name: string): Promise<boolean>;
   rename(name: string, to: string): Promise<void>;
   end(name: string): Promise<void>;
@@ -62,6 +68,9 @@ export interface HubRim {
   soon(run: () => void): void;
   later(run: () => void): void;
   keptMs?: number;
+  /** What a session wants, and that somebody is there now. */
+  attentionOf?(session: string): Attention | undefined;
+  seen?(session: string): void;
 }
 
 export class Hub {
@@ -127,6 +136,7 @@ export class Hub {
     };
     this.#seats.set(seat.id, seat);
     attachment.connect(viewer, 0);
+    if (!principal.isReadOnly) this.#rim.seen?.(seat.session);
     if (!ignoresSize) this.takeSize(seat);
     return { seat, mode: 'fresh', seq: 0 };
   }
@@ -176,6 +186,7 @@ export class Hub {
 
   typed(seat: Seat): void {
     seat.typedMs = this.#rim.nowMs();
+    this.#rim.seen?.(seat.session);
     if (this.#owners.get(seat.session) !== seat.id) this.takeSize(seat);
   }
 
@@ -210,8 +221,9 @@ export class Hub {
 
   async list(): Promise<SessionInfo[]> {
     const sessions = await this.#source.list();
-    return sessions.map((session) => ({
+    return sessions.map(({ hasRung: _, ...session }) => ({
       ...session,
+      ...this.#attentionOf(session.name),
       viewers: this.#roomOf(session.name).filter((seat) => seat.attachment.isConnected).length,
     }));
   }
@@ -223,6 +235,11 @@ export class Hub {
     if (owner !== undefined) this.#owners.set(to, owner);
     for (const seat of this.#roomOf(name)) seat.session = to;
     this.tellRoom(to);
+  }
+
+  #attentionOf(name: string): Pick<SessionInfo, 'attention'> {
+    const attention = this.#rim.attentionOf?.(name);
+    return attention === undefined ? {} : { attention };
   }
 
   closeAll(): void {

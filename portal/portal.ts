@@ -20,9 +20,12 @@ import { Gate, SOCKET_PATH, type Upgrade } from './gate.ts';
 import type { Env } from './http.ts';
 import { Hub, type SessionSource } from './hub.ts';
 import { Listeners } from './listeners.ts';
-import { CLOSE, INPUT_FRAME_BYTES_MAX } from './protocol.ts';
+import { type Attention, CLOSE, INPUT_FRAME_BYTES_MAX } from './protocol.ts';
+import { Push, type PushRim } from './push.ts';
 import { HOLD_MS } from './session.ts';
+import { TmuxSource } from './sources.ts';
 import type { Tailscale } from './tailscale.ts';
+import { Watch } from './watch.ts';
 
 const HEARTBEAT_MS = 15_000;
 /** A WebSocket that does not answer a close is cut off after this. */
@@ -50,12 +53,16 @@ export interface PortalOptions {
   log(message: string): void;
   tailnet?: (tailscale: Tailscale) => Promise<string[]>;
   addressIntervalMs?: number;
+  /** How pushes are sent; by HTTPS, but for tests. */
+  pushFetch?: PushRim['fetch'];
+  /** Silence after which a session's screen is looked at, in milliseconds. */
+  quietMs?: number;
 }
 
 export interface PortalStatus {
   addresses: string[];
   session: string;
-  sessions: { name: string; viewers: number; activityAt: number; rang: boolean }[];
+  sessions: { name: string; viewers: number; activityAt: number; attention: Attention | null }[];
   viewers: { session: string; peer: string; login: string | null; readOnly: boolean; since: number }[];
   startedAt: number;
   uptimeMs: number;
@@ -86,6 +93,9 @@ export class Portal {
   readonly #audit: AuditLog;
   readonly hub: Hub;
   readonly brain: BrainWindow;
+  readonly push: Push;
+  /** None without tmux, where a session is its viewer's. */
+  readonly watch: Watch | undefined;
   readonly #door: Doorkeeper;
   readonly #gate: Gate;
   readonly #listeners: Listeners;
@@ -102,12 +112,20 @@ export class Portal {
     this.#startedMs = nowMs();
     this.access = new Access(directory, nowMs);
     this.brain = new BrainWindow(options.brain);
+    this.push = new Push(directory, {
+      fetch: options.pushFetch ?? ((address, init) => fetch(address, init)),
+      nowMs,
+      log: (message) => options.log(message),
+    });
     this.#audit = new AuditLog(directory, nowMs, (message) => options.log(message));
     this.hub = new Hub(options.source, {
       nowMs: () => performance.now(),
       soon: (run) => void setImmediate(run),
       later: (run) => void setTimeout(run, HOLD_MS),
+      attentionOf: (name) => this.watch?.wants(name),
+      seen: (name) => this.watch?.seen(name),
     });
+    this.watch = options.source instanceof TmuxSource ? this.#watchOver(options.source) : undefined;
     for (const name of [...options.hostNames, os.hostname()]) this.#names.add(name.toLowerCase());
     this.#gate = new Gate({
       judge: (request) => this.#door.judge(request),
@@ -129,7 +147,7 @@ export class Portal {
     this.#door = new Doorkeeper({ access, tailscale, names, cookieName, hasAuth, isReadOnly, allowed });
     const app = createPortalApp({
       ...{ access, names, cookieName, assets: options.assets, audit: this.#audit, limits: this.#door.limits },
-      ...{ brain: this.brain, nowMs, isReadOnly, isOpenToAll: !hasAuth },
+      ...{ brain: this.brain, push: this.push, nowMs, isReadOnly, isOpenToAll: !hasAuth },
       isAccountAllowed: (request) => this.#door.isAccountAllowed(request),
     });
   }
@@ -148,6 +166,7 @@ export class Portal {
     await this.#listeners.start();
     this.#audit.write('started', { addresses: this.addresses().join(' '), pid: process.pid });
     this.#heart = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    this.watch?.start();
   }
 
   /** Where it answers, best for another device first. */
@@ -163,11 +182,11 @@ export class Portal {
     return {
       addresses: this.addresses(),
       session: this.#options.session,
-      sessions: sessions.map(({ name, viewers, activityMs, hasRung }) => ({
+      sessions: sessions.map(({ name, viewers, activityMs, attention }) => ({
         name,
         viewers,
         activityAt: activityMs,
-        rang: hasRung,
+        attention: attention ?? null,
       })),
       viewers: [...this.#live].map(({ connection, peer, login, sinceMs }) => ({
         session: connection.session ?? '',
@@ -192,6 +211,7 @@ export class Portal {
     if (this.#options.hasAuth) {
       for (const { connection } of this.#live) connection.close(CLOSE.loggedOut, 'the token was changed');
       this.hub.closeAll();
+      this.push.forgetAll();
     }
     return token;
   }
@@ -214,6 +234,7 @@ export class Portal {
       setTimeout(() => live.socket.terminate(), CLOSE_PATIENCE_MS).unref();
     }
     this.hub.closeAll();
+    this.watch?.close();
     this.brain.close();
     await this.#listeners.close();
     this.#audit.write('stopped', {});
@@ -223,6 +244,20 @@ export class Portal {
   async #learnNames(): Promise<void> {
     const self = await this.#options.tailscale.self();
     if (self?.name !== undefined) this.#names.add(self.name).add(self.name.replace(/\..*$/, ''));
+  }
+
+  #watchOver({ tmux }: TmuxSource): Watch {
+    return new Watch({
+      list: () => tmux.list(),
+      controlArgv: (name) => tmux.controlArgv(name),
+      screen: (name) => tmux.screen(name),
+      nowMs: () => this.#options.nowMs(),
+      quietMs: this.#options.quietMs,
+      onAttention: (session, attention) => {
+        for (const { connection } of this.#live) connection.tell({ t: 'attention', session, attention });
+        void this.push.tell(session, attention);
+      },
+    });
   }
 
   /** @hono/node-ws, and an application for it alone, since what it asks has been judged. */

@@ -59,8 +59,17 @@ export interface SessionInfo {
   activityMs: number;
   /** Of this portal, not of other tmux clients. */
   viewers: number;
-  /** Its bell rang while nobody looked. */
-  hasRung: boolean;
+  /** What it wants, until somebody types there or opens it. */
+  attention?: Attention;
+}
+
+/** Why a session wants somebody. */
+export interface Attention {
+  /** `notice`: a notification of its program. `waits`: a question stands on its screen. `quiet`: it worked, and stopped. */
+  kind: 'bell' | 'notice' | 'waits' | 'quiet';
+  /** The notification or the question, as one line; else empty. */
+  text: string;
+  atMs: number;
 }
 
 export interface Problem {
@@ -90,6 +99,7 @@ export type ServerMessage =
   | { t: 'pong'; id: number }
   | { t: 'sessions'; sessions: SessionInfo[]; canChange: boolean }
   | { t: 'renamed'; name: string; to: string }
+  | { t: 'attention'; session: string; attention: Attention }
   | { t: 'ended'; reason: 'ended' | 'detached'; exitCode: number }
   | ({ t: 'problem' } & Problem);
 

@@ -49,6 +49,11 @@ export class TmuxSource implements SessionSource {
     });
   }
 
+  /** What watching the sessions asks of tmux. */
+  get tmux(): Tmux {
+    return this.#tmux;
+  }
+
   list() {
     return this.#tmux.list();
   }

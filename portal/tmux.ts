@@ -65,6 +65,19 @@ export class Tmux {
     });
   }
 
+  /** A client that is told what a session's programs write, without a size of its own or a say in anything. */
+  controlArgv(name: string): { file: string; args: string[]; env: Environment } {
+    // After a second without being read it is sent no more of a pane, until it asks for it (which a read-only one may not).
+    const flags = 'ignore-size,pause-after=1';
+    const args = ['-u', '-C', 'attach-session', '-t', `=${checkName(name)}`, '-f', flags];
+    return { file: 'tmux', args, env: this.#env };
+  }
+
+  /** What stands on the screen of the session's current pane. */
+  async screen(name: string): Promise<string> {
+    return (await this.#call(['capture-pane', '-p', '-t', `=${checkName(name)}:`])).out;
+  }
+
   /** Sessions whose names the portal can take, in tmux' order. */
   async list(): Promise<TmuxSession[]> {
     const { isFine, out } = await this.#call([

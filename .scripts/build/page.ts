@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 
+const TARGETS = ['chrome111', 'firefox113', 'safari16.4'];
 /** All that a browser loads, gzipped. */
 const PAGE_BYTES_MAX = 250_000;
 const PACKED = new Set(['.js', '.css', '.html', '.svg', '.webmanifest']);
@@ -22,10 +23,17 @@ export async function buildPage(root: string, target: string): Promise<{ metafil
     minify: true,
     format: 'esm',
     platform: 'browser',
-    target: ['chrome111', 'firefox113', 'safari16.4'],
+    target: TARGETS,
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
+  });
+  await build({
+    absWorkingDir: root,
+    entryPoints: { 'push-worker': 'portal/worker/push-worker.ts' },
+    // A service worker is found by its name, and cannot be told another.
+    ...{ outdir: target, bundle: true, minify: true, format: 'iife', platform: 'browser', target: TARGETS },
+    ...{ legalComments: 'none', logLevel: 'warning' },
   });
   const made = Object.keys(result.metafile.outputs).map((file) => path.basename(file));
   for (const name of fs.readdirSync(source)) {

@@ -4,8 +4,9 @@ import { CopyConsent, readClipboard } from './clipboard.ts';
 import { byId, elementOf, plainLine } from './dom.ts';
 import { KeyBar } from './keys.ts';
 import { Link, type LinkState, type Place } from './link.ts';
+import { keepPush } from './push.ts';
 import { Screen } from './screen.ts';
-import { SessionsDialog } from './sessions.ts';
+import { sentenceOf, SessionsDialog } from './sessions.ts';
 import { bindSettings, keepSettings, loadSettings, themeOf } from './settings.ts';
 import './style.css';
 import { THEMES } from './themes.ts';
@@ -23,6 +24,8 @@ let isReadOnly = false;
 let isTmux = true;
 let title = '';
 let hasRung = false;
+/** The browser is told by the portal itself, also when this page is closed. */
+let hasPush = false;
 
 document.documentElement.dataset['theme'] = themeOf(settings);
 const screen = new Screen(byId('screen'), settings.sizePoints, THEMES[themeOf(settings)], {
@@ -61,7 +64,11 @@ const dialog = new SessionsDialog({
   choose: (name) => connect(name),
   closed: () => screen.terminal.focus(),
 });
-const settingsFields = bindSettings(settings, applySettings);
+const settingsFields = bindSettings(settings, () => {
+  applySettings();
+  askForPush();
+});
+askForPush();
 
 byId('sessions-button').addEventListener('click', () => dialog.open(link.session ?? ''));
 byId('settings-button').addEventListener('click', () => {
@@ -129,8 +136,13 @@ function take(message: ServerMessage): void {
         isReadOnly || message.isOwner || (message.columns === screen.columns && message.rows === screen.rows);
       return;
     case 'sessions':
-      byId('elsewhere').hidden = !message.sessions.some(({ name, hasRung }) => hasRung && name !== link.session);
+      byId('elsewhere').hidden = !message.sessions.some(
+        ({ name, attention }) => attention !== undefined && name !== link.session,
+      );
       return dialog.show(message.sessions, message.canChange);
+    case 'attention':
+      if (message.session !== link.session) byId('elsewhere').hidden = false;
+      return notify(message.session, sentenceOf(message.attention));
     case 'renamed':
       return showSession(link.session ?? message.to);
     case 'ended':
@@ -184,13 +196,27 @@ function showOver(heading: string, text: string, action: string): void {
 function ring(): void {
   document.body.classList.add('bell');
   setTimeout(() => document.body.classList.remove('bell'), BELL_MS);
+  // With tmux the portal tells of it, of every session.
+  if (!isTmux) notify(link.session ?? 'The terminal', 'rang');
+}
+
+/** For who looks elsewhere: the tab's title, and a notification where that was wanted. */
+function notify(session: string, sentence: string): void {
   if (document.visibilityState === 'visible') return;
   hasRung = true;
   showTitle();
-  if (settings.isNotifying && 'Notification' in window && Notification.permission === 'granted') {
-    const note = new Notification(`${link.session ?? 'The terminal'} rings`, { tag: link.session ?? 'portal' });
+  if (!hasPush && settings.isNotifying && 'Notification' in window && Notification.permission === 'granted') {
+    const note = new Notification(session, { body: sentence, tag: session });
     note.addEventListener('click', () => window.focus());
   }
+}
+
+/** Without pushes the page notifies by itself, as long as it is open. */
+function askForPush(): void {
+  keepPush(settings.isNotifying).then(
+    (has) => (hasPush = has),
+    () => (hasPush = false),
+  );
 }
 
 function applySettings(): void {

@@ -1,6 +1,6 @@
 /** The list of sessions: open, make, rename, end. Shows names as text, and asks before it ends one. */
-import type { ClientMessage, SessionInfo } from '../protocol.ts';
-import { byId, elementOf } from './dom.ts';
+import type { Attention, ClientMessage, SessionInfo } from '../protocol.ts';
+import { byId, elementOf, plainLine } from './dom.ts';
 
 export interface SessionsEvents {
   send(message: ClientMessage): void;
@@ -9,6 +9,7 @@ export interface SessionsEvents {
 }
 
 const REFRESH_MS = 3_000;
+const TEXT_CHARACTERS_MAX = 160;
 
 export class SessionsDialog {
   readonly #dialog = elementOf(HTMLDialogElement, 'sessions');
@@ -52,13 +53,13 @@ export class SessionsDialog {
     byId('sessions-list').replaceChildren(...sessions.map((session) => this.#row(session, canChange)));
   }
 
-  #row({ name, activityMs, viewers, hasRung }: SessionInfo, canChange: boolean): HTMLElement {
+  #row({ name, activityMs, viewers, attention }: SessionInfo, canChange: boolean): HTMLElement {
     const row = document.createElement('li');
     const open = button(name, () => this.#choose(name));
     open.className = 'open';
     open.setAttribute('aria-current', String(name === this.#current));
     const note = document.createElement('small');
-    note.textContent = `${hasRung ? '● rang · ' : ''}${age(Date.now() - activityMs)} · ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}`;
+    note.textContent = `${attention === undefined ? '' : `● ${sentenceOf(attention)} · `}${age(Date.now() - activityMs)} · ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}`;
     open.append(note);
     row.append(open);
     if (!canChange) return row;
@@ -78,6 +79,14 @@ export class SessionsDialog {
     this.#dialog.close();
     this.#events.choose(name);
   }
+}
+
+/** What a session wants, in words; of its own words no more than a line. */
+export function sentenceOf({ kind, text }: Attention): string {
+  const line = plainLine(text, TEXT_CHARACTERS_MAX);
+  if (kind === 'notice') return line;
+  if (kind === 'waits') return line === '' ? 'waits for an answer' : `waits: ${line}`;
+  return kind === 'bell' ? 'rang' : 'has gone quiet';
 }
 
 function button(text: string, press: () => void): HTMLButtonElement {

@@ -66,8 +66,8 @@ export function bindSettings(settings: Settings, changed: () => void): { refresh
     settings.hasKeys = keys.checked;
     settings.isForReaders = reader.checked;
     settings.isNotifying = notify.checked;
-    if (notify.checked && Notification.permission === 'default') void Notification.requestPermission();
-    changed();
+    if (!notify.checked || Notification.permission !== 'default') return changed();
+    void Notification.requestPermission().then(changed);
   };
   for (const field of [theme, size, keys, reader, notify]) field.addEventListener('change', take);
   refresh();

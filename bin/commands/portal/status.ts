@@ -6,6 +6,8 @@ import { writeJson } from '../../print/json.ts';
 import { showBytes, showDuration, showTime } from '../../print/time.ts';
 import { createView } from '../../print/view.ts';
 
+const WANTS = { bell: 'rang', notice: 'has notified', waits: 'waits for an answer', quiet: 'has gone quiet' } as const;
+
 export const command: CommandModule = {
   options: [],
   examples: ['sm portal status', 'sm portal status --json'],
@@ -26,9 +28,9 @@ export const command: CommandModule = {
       ...status.addresses.map((address): [string, string] => ['address', address]),
       ['running for', showDuration(status.uptimeMs)],
       ['memory', showBytes(status.rssBytes)],
-      ...status.sessions.map(({ name, viewers, activityAt, rang }): [string, string] => [
+      ...status.sessions.map(({ name, viewers, activityAt, attention }): [string, string] => [
         'session',
-        `${name}, ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}, last active ${showTime(view, activityAt)}${rang ? ', rang' : ''}`,
+        `${name}, ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}, last active ${showTime(view, activityAt)}${attention === null ? '' : `, ${WANTS[attention.kind]}`}`,
       ]),
       ...status.viewers.map(({ session, peer, login, readOnly, since }): [string, string] => [
         'viewer',

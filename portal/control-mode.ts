@@ -17,6 +17,11 @@ const PAUSE = /^%pause (%\d+)/;
 export class ControlModeReader {
   #rest = '';
 
+  /** What comes next is not all that came: it begins somewhere in a line. */
+  skip(): void {
+    this.#rest = '';
+  }
+
   /** Texts are bytes, one a character: what is cut is no character yet. */
   push(chunk: Buffer): ControlEvent[] {
     const lines = (this.#rest + chunk.toString('latin1')).split('\n');

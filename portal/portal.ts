@@ -234,7 +234,7 @@ export class Portal {
       setTimeout(() => live.socket.terminate(), CLOSE_PATIENCE_MS).unref();
     }
     this.hub.closeAll();
-    this.watch?.close();
+    await this.watch?.close();
     this.brain.close();
     await this.#listeners.close();
     this.#audit.write('stopped', {});

@@ -67,9 +67,10 @@ export class Tmux {
 
   /** A client that is told what a session's programs write, without a size of its own or a say in anything. */
   controlArgv(name: string): { file: string; args: string[]; env: Environment } {
-    // After a second without being read it is sent no more of a pane, until it asks for it (which a read-only one may not).
-    const flags = 'ignore-size,pause-after=1';
-    const args = ['-u', '-C', 'attach-session', '-t', `=${checkName(name)}`, '-f', flags];
+    // After some seconds without being read it is sent no more of a pane, until it asks for it (which a read-only one may not).
+    const flags = 'ignore-size,pause-after=5';
+    // -N: watching starts no server where the last session has just ended.
+    const args = ['-u', '-N', '-C', 'attach-session', '-t', `=${checkName(name)}`, '-f', flags];
     return { file: 'tmux', args, env: this.#env };
   }
 

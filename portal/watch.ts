@@ -1,7 +1,7 @@
 /**
  * Watches all sessions, also with no viewer there: one tmux client in control mode for each, whose output is looked through
  * for alerts, and a look at the screen when a session falls silent. Owns those clients, and what each session wants.
- * Invariant: what is read of a session is at most READ_BYTES_MAX a second; of a flood the rest is skipped by tmux itself.
+ * Invariant: of a session at most SCANNED_BYTES_MAX a second are looked through; of a flood the rest is thrown away.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { AlertScanner } from './alerts.ts';
@@ -13,8 +13,8 @@ import type { Attention } from './protocol.ts';
 const INTERVAL_MS = 2_000;
 const SESSIONS_WATCHED_MAX = 32;
 const PANES_MAX = 64;
-const READ_BYTES_MAX = 2 * 1024 * 1024;
-const READ_WINDOW_MS = 1_000;
+const SCANNED_BYTES_MAX = 2 * 1024 * 1024;
+const WINDOW_MS = 1_000;
 
 export interface WatchRim {
   /** Names of the sessions that there are, and whether tmux knows of a bell. */
@@ -32,6 +32,7 @@ interface Watched {
   client: ChildProcessWithoutNullStreams;
   attention: SessionAttention;
   panes: Map<string, AlertScanner>;
+  /** Since the present second began; 0 where none has. */
   readBytes: number;
 }
 
@@ -50,10 +51,11 @@ export class Watch {
     void this.#look();
   }
 
-  close(): void {
+  /** Resolves when none of its clients is left. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    for (const name of [...this.#watched.keys()]) this.#forget(name);
+    await Promise.all([...this.#watched.keys()].map((name) => this.#forget(name)));
   }
 
   wants(name: string): Attention | undefined {
@@ -71,7 +73,7 @@ export class Watch {
       const sessions = (await this.#rim.list()).slice(0, SESSIONS_WATCHED_MAX);
       if (this.#timer === undefined) return;
       const names = new Set(sessions.map(({ name }) => name));
-      for (const name of [...this.#watched.keys()]) if (!names.has(name)) this.#forget(name);
+      for (const name of [...this.#watched.keys()]) if (!names.has(name)) void this.#forget(name);
       for (const { name, hasRung } of sessions) if (!this.#watched.has(name)) this.#begin(name, hasRung);
       for (const [name, { attention }] of this.#watched) {
         if (attention.isToBeLookedAt(this.#rim.nowMs())) await this.#lookAtScreen(name, attention);
@@ -101,9 +103,12 @@ export class Watch {
     client.stderr.resume();
     const reader = new ControlModeReader();
     client.stdout.on('data', (chunk: Buffer) => {
-      this.#throttle(watched, chunk.length);
+      if (!this.#isWithinBounds(watched, chunk.length)) {
+        watched.attention.noteOutput(this.#rim.nowMs());
+        return reader.skip();
+      }
       for (const event of reader.push(chunk)) {
-        if (event.type === 'pause') client.stdin.write(`refresh-client -A '${event.pane}:continue'\n`);
+        if (event.type === 'pause') goOn(watched, [event.pane]);
         else this.#hear(name, watched, event.pane, event.text);
       }
     });
@@ -121,16 +126,16 @@ export class Watch {
     for (const alert of scanner.push(text)) this.#tell(name, attention.noteAlert(alert, this.#rim.nowMs()));
   }
 
-  /** Reads no more for the rest of a second in which enough was read; tmux then skips what is older than a second. */
-  #throttle(watched: Watched, bytes: number): void {
+  #isWithinBounds(watched: Watched, bytes: number): boolean {
     if (watched.readBytes === 0) {
       setTimeout(() => {
+        // That a pane was paused may be in what was thrown away.
+        if (watched.readBytes > SCANNED_BYTES_MAX) goOn(watched, [...watched.panes.keys()]);
         watched.readBytes = 0;
-        watched.client.stdout.resume();
-      }, READ_WINDOW_MS).unref();
+      }, WINDOW_MS).unref();
     }
     watched.readBytes += bytes;
-    if (watched.readBytes > READ_BYTES_MAX) watched.client.stdout.pause();
+    return watched.readBytes <= SCANNED_BYTES_MAX;
   }
 
   async #lookAtScreen(name: string, attention: SessionAttention): Promise<void> {
@@ -142,10 +147,18 @@ export class Watch {
     if (attention !== undefined) this.#rim.onAttention(name, attention);
   }
 
-  #forget(name: string): void {
-    const watched = this.#watched.get(name);
+  async #forget(name: string): Promise<void> {
+    const client = this.#watched.get(name)?.client;
     this.#watched.delete(name);
-    watched?.client.stdin.end(); // tmux' way to let a control client go.
-    watched?.client.kill();
+    if (client === undefined || client.exitCode !== null || client.signalCode !== null) return;
+    const ended = new Promise((resolve) => client.once('exit', resolve).once('error', resolve));
+    client.stdin.end(); // tmux' way to let a control client go.
+    client.kill();
+    await ended;
   }
+}
+
+/** tmux stops a pane's output for a client that is late, until it asks for it. */
+function goOn({ client }: Watched, panes: readonly string[]): void {
+  for (const pane of panes) client.stdin.write(`refresh-client -A '${pane}:continue'\n`);
 }

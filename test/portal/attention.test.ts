@@ -145,7 +145,7 @@ test('[P26] a flood costs little memory, and what rings after it is heard', asyn
     'send-keys',
     '-t',
     '=flood:',
-    String.raw`seq 1 3000000; sleep 2; printf '\033]9;over\007'`,
+    String.raw`seq 1 1500000; sleep 2; printf '\033]9;over\007'`,
     'Enter',
   );
   expect(await client.hear('attention')).toMatchObject({ session: 'flood', attention: { text: 'over' } });

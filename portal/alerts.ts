@@ -72,6 +72,14 @@ function noticeOf(body: string): Alert[] {
   const [, title = '', message = ''] = /^777;notify;([^;]*);?(.*)$/s.exec(text) ?? [];
   const kitty = /^99;[^;]*;(.+)$/s.exec(text)?.[1];
   const said = nine ?? kitty ?? [title, message].filter((part) => part !== '').join(': ');
-  const line = said.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
-  return line === '' ? [] : [{ kind: 'notice', text: line.slice(0, TEXT_CHARACTERS_MAX) }];
+  const line = oneLine(said, TEXT_CHARACTERS_MAX);
+  return line === '' ? [] : [{ kind: 'notice', text: line }];
+}
+
+/** Text of a program as one line of bounded length, without what could reorder or hide it. */
+export function oneLine(text: string, charactersMax: number): string {
+  return text
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .trim()
+    .slice(0, charactersMax);
 }

@@ -2,7 +2,7 @@
  * Whether a session wants somebody: it rang, it notified, it waits for an answer, or it has gone quiet after work. Pure:
  * time is a parameter. Whoever types in a session or opens it has seen what it wanted.
  */
-import type { Alert } from './alerts.ts';
+import { type Alert, oneLine } from './alerts.ts';
 import type { Attention } from './protocol.ts';
 
 /** After so much silence one looks what stands on the screen, in milliseconds. */
@@ -84,8 +84,5 @@ function questionIn(tail: readonly string[]): string | undefined {
   const text = tail.join('\n');
   if (!QUESTION.some((pattern) => pattern.test(text))) return undefined;
   const line = tail.findLast((candidate) => candidate.includes('?')) ?? tail.at(-1) ?? '';
-  return line
-    .replaceAll(/[\p{Cc}\p{Cf}]|[│┃║|╭╮╰╯─]/gu, ' ')
-    .trim()
-    .slice(0, TEXT_CHARACTERS_MAX);
+  return oneLine(line.replaceAll(/[│┃║|╭╮╰╯─]/gu, ' '), TEXT_CHARACTERS_MAX);
 }

@@ -93,7 +93,7 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
     const sinceMs = startOfDay(nowMs()) - (ACTIVITY_DAYS - 1) * DAY_MS;
     const scope = await scopeOf(c.req.query('scope') === 'org' ? 'org' : 'project');
     const activity = await brain.run('activity', { scope, sinceMs, stepMs: DAY_MS, steps: ACTIVITY_DAYS });
-    const peer = endpoint === undefined || workspaceId === '' ? undefined : { endpoint, workspaceId };
+    const peer = endpoint === undefined ? undefined : { endpoint, workspaceId };
     const sync =
       peer === undefined
         ? null

@@ -11,7 +11,7 @@ export interface BrainPlace {
   projectId: string;
   /** For people: `github.com/acme/app`, or the directory's name. */
   project: string;
-  /** The server that is synced with, where one is logged in. */
+  /** The server that the workspace is synced with, where there is one. */
   endpoint?: string;
 }
 

@@ -12,6 +12,8 @@ import type { Attention } from './protocol.ts';
 
 const SUBSCRIPTIONS_MAX = 20;
 const PAUSE_MS = 10_000;
+/** Sessions of which is remembered when they told last. */
+const SESSIONS_MAX = 200;
 const PATIENCE_MS = 10_000;
 /** A message that the browser could not be given for so long is of no use any more, in seconds. */
 const TTL_SECONDS = 6 * 3_600;
@@ -129,5 +131,3 @@ export class Push {
     writePrivate(this.#file, `${JSON.stringify(this.#kept)}\n`);
   }
 }
-
-const SESSIONS_MAX = 200;

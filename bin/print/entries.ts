@@ -1,6 +1,6 @@
 /** Entries for people: a table, blocks, and a card. Piped output is never cut: agents read it too. Pure. */
 import type { LoggedChange } from '../../lib/brain/log-contract.ts';
-import type { RecallHit, WhyHit } from '../../lib/brain/recall-contract.ts';
+import type { RecallHit, WhyHit, WhyMatch } from '../../lib/brain/recall-contract.ts';
 import type { Entry, EntryKind } from '../../lib/core/entry.ts';
 import { idCharacters } from '../../lib/core/short-ids.ts';
 import { escapeLine, escapeText } from './escape.ts';
@@ -11,6 +11,7 @@ import type { Style, View } from './view.ts';
 /** Lines of summary or conclusion that recall shows of each entry on a terminal. */
 const EXCERPT_LINES_MAX = 3;
 const MATCHES_SHOWN_MAX = 4;
+const COMMIT_DIGITS_SHOWN = 12;
 
 const KIND_STYLES: Readonly<Record<EntryKind, Style>> = {
   experiment: 'cyan',
@@ -53,32 +54,34 @@ export function renderTable(view: View, entries: readonly Entry[]): string {
 
 /** What recall found, with what a successor stands for and, if asked for, why each was found. */
 export function renderHits(view: View, hits: readonly RecallHit[], isExplained: boolean): string {
+  return renderFound(view, hits, (hit) => [
+    ...insteadOf(hit),
+    ...(isExplained && hit.matched.length > 0 ? [explain(hit)] : []),
+  ]);
+}
+
+/** Entries about a place in the code, each with the refs that lead there. */
+export function renderWhy(view: View, hits: readonly WhyHit[]): string {
+  return renderFound(view, hits, (hit) => [...hit.matched.slice(0, MATCHES_SHOWN_MAX).map(leadOf), ...insteadOf(hit)]);
+}
+
+/** A block for each, and below it what is to be said of its being found. */
+function renderFound<Hit extends Entry>(view: View, hits: readonly Hit[], remarksOn: (hit: Hit) => string[]): string {
   return hits
     .map((hit) => {
-      const extra: string[] = [];
-      if (hit.insteadOf !== undefined) extra.push(`instead of ${hit.insteadOf}, which it superseded`);
-      if (isExplained && hit.matched.length > 0) extra.push(explain(hit));
-      const added = extra.flatMap((text) => wrap(view, escapeLine(text), view.width - 2));
-      return renderBlock(view, hit) + lines(added.map((line) => view.paint('dim', `  ${line}`)));
+      const remarks = remarksOn(hit).flatMap((text) => wrap(view, escapeLine(text), view.width - 2));
+      return renderBlock(view, hit) + lines(remarks.map((line) => view.paint('dim', `  ${line}`)));
     })
     .join('\n');
 }
 
-/** Entries about a place in the code, each with the ref that leads there. */
-export function renderWhy(view: View, hits: readonly WhyHit[]): string {
-  return hits
-    .map((hit) => {
-      const extra = hit.matched
-        .slice(0, MATCHES_SHOWN_MAX)
-        .map(
-          ({ by, ref, names }) =>
-            `${by} ${names.slice(0, by === 'commit' ? 12 : undefined)}${ref === names ? '' : `, by its ref ${ref}`}`,
-        );
-      if (hit.insteadOf !== undefined) extra.push(`instead of ${hit.insteadOf}, which it superseded`);
-      const added = extra.flatMap((text) => wrap(view, escapeLine(text), view.width - 2));
-      return renderBlock(view, hit) + lines(added.map((line) => view.paint('dim', `  ${line}`)));
-    })
-    .join('\n');
+function insteadOf(hit: { insteadOf?: string }): string[] {
+  return hit.insteadOf === undefined ? [] : [`instead of ${hit.insteadOf}, which it superseded`];
+}
+
+function leadOf({ by, ref, names }: WhyMatch): string {
+  const named = by === 'commit' ? names.slice(0, COMMIT_DIGITS_SHOWN) : names;
+  return `${by} ${named}${ref === names ? '' : `, by its ref ${ref}`}`;
 }
 
 function explain({ score, matched, reasons }: RecallHit): string {

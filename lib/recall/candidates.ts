@@ -7,6 +7,7 @@ import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
 import { attribute } from './document.ts';
 import { readEntriesOf, readNewestOf } from './index-tables.ts';
+import { newestFirst } from './newest-first.ts';
 import { fold, type Query } from './query.ts';
 import type { Candidate, Demands } from './retrieval.ts';
 
@@ -102,8 +103,4 @@ function hasPhrases(entry: Entry, phrases: string[]): boolean {
   if (phrases.length === 0) return true;
   const texts = [entry.title, entry.conclusion, entry.summary, ...entry.tags, ...entry.refs].map(fold);
   return phrases.every((phrase) => texts.some((text) => text.includes(phrase)));
-}
-
-function newestFirst(a: { updatedAt: number; entryId: string }, b: { updatedAt: number; entryId: string }): number {
-  return b.updatedAt - a.updatedAt || (a.entryId < b.entryId ? 1 : -1);
 }

@@ -68,6 +68,11 @@ function fenceOf(items: readonly ContextItem[]): string {
   return sha256Hex(JSON.stringify(items.map(({ entry }) => entry))).slice(0, 10);
 }
 
+interface Block {
+  text: string;
+  tokens: number;
+}
+
 /** A context that is being packed; its parts begin lines of their own, so that their tokens add up. */
 class Draft {
   readonly #writer: ContextWriter;
@@ -75,6 +80,7 @@ class Draft {
   readonly #count: CountTokens;
   readonly #detail = new Map<ContextItem, 'full' | 'line'>();
   readonly #sections = new Set<string>();
+  readonly #blocks = new Map<ContextItem, Partial<Record<'full' | 'line', Block>>>();
   #ids: ContextItem[] = [];
   #tokens: number;
 
@@ -90,7 +96,7 @@ class Draft {
     for (const item of this.#items) {
       if (this.#detail.has(item)) continue;
       const heading = this.#sections.has(item.section) ? 0 : this.#count(this.#writer.heading(item.section));
-      const tokens = this.#tokens + heading + this.#count(this.#writer.item(item, 'line'));
+      const tokens = this.#tokens + heading + this.#block(item, 'line').tokens;
       if (tokens > budget) return;
       this.#sections.add(item.section);
       this.#detail.set(item, 'line');
@@ -102,7 +108,7 @@ class Draft {
     let misfits = 0;
     for (const [item, detail] of this.#detail) {
       if (detail === 'full') continue;
-      const more = this.#count(this.#writer.item(item, 'full')) - this.#count(this.#writer.item(item, 'line'));
+      const more = this.#block(item, 'full').tokens - this.#block(item, 'line').tokens;
       if (this.#tokens + more <= budget) {
         this.#detail.set(item, 'full');
         this.#tokens += more;
@@ -134,6 +140,16 @@ class Draft {
     }
   }
 
+  /** Each is written and counted once, however often it is weighed. */
+  #block(item: ContextItem, detail: 'full' | 'line'): Block {
+    const known = this.#blocks.get(item)?.[detail];
+    if (known !== undefined) return known;
+    const text = this.#writer.item(item, detail);
+    const block = { text, tokens: this.#count(text) };
+    this.#blocks.set(item, { ...this.#blocks.get(item), [detail]: block });
+    return block;
+  }
+
   #takeBack(): void {
     const [item, detail] = [...this.#detail].findLast(([, each]) => each === 'full') ?? [...this.#detail].at(-1) ?? [];
     if (item === undefined) return;
@@ -150,10 +166,11 @@ class Draft {
   }
 
   #text(): string {
-    const { head, tail, heading, item, rest, separator } = this.#writer;
+    const { head, tail, heading, rest, separator } = this.#writer;
     const sections = this.#shown().map(
       ([section, items]) =>
-        heading(section) + items.map((each) => item(each, this.#detail.get(each) ?? 'line')).join(separator),
+        heading(section) +
+        items.map((item) => this.#block(item, this.#detail.get(item) ?? 'line').text).join(separator),
     );
     const left = this.#items.length - this.#detail.size;
     return head + sections.join(separator) + rest(this.#ids, left) + tail;

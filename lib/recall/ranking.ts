@@ -4,6 +4,7 @@ import type { Database } from '../store/database.ts';
 import { analysed } from './analysed.ts';
 import { evidence, inverseFrequency, orderBonus } from './bm25.ts';
 import type { Found } from './candidates.ts';
+import { newestFirst } from './newest-first.ts';
 import type { Query } from './query.ts';
 import type { Corpus } from './retrieval.ts';
 import { UNKNOWN_WORDS_MAX, variantsOf } from './unknown-words.ts';
@@ -113,11 +114,7 @@ export function rank(
     if (exact !== undefined) reasons.exact = exact;
     return { points, hit: { ...each.entry, score, matched, reasons } };
   });
-  return ranked
-    .toSorted(
-      (a, b) => b.points - a.points || b.hit.updatedAt - a.hit.updatedAt || (a.hit.entryId < b.hit.entryId ? 1 : -1),
-    )
-    .map(({ hit }) => hit);
+  return ranked.toSorted((a, b) => b.points - a.points || newestFirst(a.hit, b.hit)).map(({ hit }) => hit);
 }
 
 function loweredBy({ updatedAt, confidence, status }: Entry, nowMs: number): number {

@@ -8,6 +8,7 @@ import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filte
 import { type EntryWithHash, findByPrefix, listEntries, readPast } from '../store/read.ts';
 import { demandsOf, readFound } from './candidates.ts';
 import { attribute } from './document.ts';
+import { newestFirst } from './newest-first.ts';
 import { parseQuery, type Query } from './query.ts';
 import { rank, type RankedEntry, REORDERED_MAX, weighWords } from './ranking.ts';
 import { Corpus } from './retrieval.ts';
@@ -104,7 +105,7 @@ async function withoutWords(
   const newest = await listEntries(database, { ...query, filter });
   const then = [...past.values()].flatMap(({ entry }) => (matchesFilter(entry, query.scope, filter) ? [entry] : []));
   return [...newest, ...then]
-    .toSorted((a, b) => b.updatedAt - a.updatedAt || (a.entryId < b.entryId ? 1 : -1))
+    .toSorted(newestFirst)
     .slice(0, query.limit)
     .map((entry) => ({ ...entry, score: 0, matched: [], reasons: { words: 0, order: 0, lowered: 0, relevance: 0 } }));
 }

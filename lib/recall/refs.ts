@@ -7,6 +7,7 @@ import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreScope } from '../store/filter.ts';
 import { attribute } from './document.ts';
 import { readEntriesOf, readNewestOf } from './index-tables.ts';
+import { newestFirst } from './newest-first.ts';
 import { Corpus } from './retrieval.ts';
 import { termsOf } from './words.ts';
 
@@ -108,7 +109,7 @@ export async function findByRefs(
       return { ...entry, matched: matched.toSorted((a, b) => index.strength(a) - index.strength(b)) };
     })
     .filter(({ matched }) => matched.length > 0)
-    .toSorted((a, b) => strengthOf(a) - strengthOf(b) || b.updatedAt - a.updatedAt || (a.entryId < b.entryId ? 1 : -1));
+    .toSorted((a, b) => strengthOf(a) - strengthOf(b) || newestFirst(a, b));
 }
 
 /**

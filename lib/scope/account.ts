@@ -31,6 +31,11 @@ export function accountOf(config: Config): Account {
   };
 }
 
+/** The server that this workspace is synced with. With PROVENANT_WORKSPACE_ID one may be in one that the key is not for. */
+export function syncedEndpoint({ apiKey, endpoint, ...account }: Account, workspaceId: string): string | undefined {
+  return apiKey !== undefined && workspaceId !== '' && workspaceId === account.workspaceId ? endpoint : undefined;
+}
+
 /**
  * @param source names the flag, variable or field for the message; the text itself is not repeated, since an address
  *   may hold a password

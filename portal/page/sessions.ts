@@ -1,5 +1,6 @@
 /** The list of sessions: open, make, rename, end. Shows names as text, and asks before it ends one. */
 import type { Attention, ClientMessage, SessionInfo } from '../protocol.ts';
+import { WANTS } from '../wants.ts';
 import { byId, elementOf, plainLine } from './dom.ts';
 
 export interface SessionsEvents {
@@ -85,8 +86,7 @@ export class SessionsDialog {
 export function sentenceOf({ kind, text }: Attention): string {
   const line = plainLine(text, TEXT_CHARACTERS_MAX);
   if (kind === 'notice') return line;
-  if (kind === 'waits') return line === '' ? 'waits for an answer' : `waits: ${line}`;
-  return kind === 'bell' ? 'rang' : 'has gone quiet';
+  return kind === 'waits' && line !== '' ? `waits: ${line}` : WANTS[kind];
 }
 
 function button(text: string, press: () => void): HTMLButtonElement {

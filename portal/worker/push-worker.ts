@@ -1,13 +1,10 @@
 /** The service worker: shows what is pushed, unless the page is being looked at, and leads to the session. */
+import type { Attention } from '../protocol.ts';
+import { WANTS } from '../wants.ts';
+
 const worker = self as unknown as ServiceWorkerGlobalScope;
 
-interface Pushed {
-  session: string;
-  kind: 'bell' | 'notice' | 'waits' | 'quiet';
-  text: string;
-}
-
-const WORDS = { bell: 'rang', notice: '', waits: 'waits for an answer', quiet: 'has gone quiet' } as const;
+type Pushed = Pick<Attention, 'kind' | 'text'> & { session: string };
 
 worker.addEventListener('push', (event) => event.waitUntil(show(event.data?.json() as Pushed)));
 worker.addEventListener('notificationclick', (event) => {
@@ -18,7 +15,7 @@ worker.addEventListener('notificationclick', (event) => {
 async function show({ session, kind, text }: Pushed): Promise<void> {
   const pages = await worker.clients.matchAll({ type: 'window' });
   if (pages.some(({ visibilityState }) => visibilityState === 'visible')) return;
-  const body = [WORDS[kind], text].filter((part) => part !== '').join(': ');
+  const body = [kind === 'notice' ? '' : WANTS[kind], text].filter((part) => part !== '').join(': ');
   await worker.registration.showNotification(session, { body, tag: session, icon: '/icon-192.png' });
 }
 

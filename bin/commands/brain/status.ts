@@ -3,6 +3,7 @@
  * network: it tells what the last contact has shown.
  */
 import type { Brain } from '../../../lib/brain/contract.ts';
+import { syncedEndpoint } from '../../../lib/scope/account.ts';
 import { countEntries } from '../../adoption.ts';
 import type { Account, CommandModule, Context, Location } from '../../command.ts';
 import { writeJson } from '../../print/json.ts';
@@ -44,12 +45,12 @@ async function gather(context: Context, brain: Brain, given: Account, location: 
   const { endpoint } = account;
   const status = await brain.run('status', { scope: scopeOf(location) });
   const isLoggedIn = apiKey !== undefined && endpoint !== undefined;
-  // With PROVENANT_WORKSPACE_ID one may be in a workspace that the key is not for.
-  const isSynced = isLoggedIn && workspaceId !== '' && workspaceId === account.workspaceId;
-  const peer = { endpoint: endpoint ?? '', workspaceId };
-  const sync = isSynced
-    ? { ...(await brain.run('syncState', peer)), ...(await brain.run('syncStanding', peer)) }
-    : undefined;
+  const synced = syncedEndpoint(given, workspaceId);
+  const peer = { endpoint: synced ?? '', workspaceId };
+  const sync =
+    synced === undefined
+      ? undefined
+      : { ...(await brain.run('syncState', peer)), ...(await brain.run('syncStanding', peer)) };
   const { active, superseded, retracted } = status.byStatus;
   const areElsewhere = workspaceId !== '' && status.entries > active + superseded + retracted;
   return {

@@ -1,5 +1,6 @@
 /** `sm portal start`: serves the terminal's page until it is ended; `--detach` leaves it behind and says where it is. */
 import path from 'node:path';
+import { syncedEndpoint } from '../../../lib/scope/account.ts';
 import { currentDirectory } from '../../../lib/scope/paths.ts';
 import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
@@ -100,10 +101,9 @@ function brainOf(context: Context, cwd: string) {
         context.locate(cwd),
         context.account.read(),
       ]);
-      const { apiKey, endpoint } = account;
-      const isSynced = apiKey !== undefined && workspaceId !== '' && workspaceId === account.workspaceId;
+      const endpoint = syncedEndpoint(account, workspaceId);
       const project = projectSource === 'origin' ? projectDetail : path.basename(cwd);
-      return { workspaceId, projectId, project, ...(isSynced && endpoint !== undefined ? { endpoint } : {}) };
+      return { workspaceId, projectId, project, ...(endpoint === undefined ? {} : { endpoint }) };
     },
     connect: async () => {
       const { brainDirectory, hostIdleMs } = await context.locate(cwd);

@@ -5,8 +5,7 @@ import { renderFields } from '../../print/entries.ts';
 import { writeJson } from '../../print/json.ts';
 import { showBytes, showDuration, showTime } from '../../print/time.ts';
 import { createView } from '../../print/view.ts';
-
-const WANTS = { bell: 'rang', notice: 'has notified', waits: 'waits for an answer', quiet: 'has gone quiet' } as const;
+import { WANTS } from '../../../portal/wants.ts';
 
 export const command: CommandModule = {
   options: [],

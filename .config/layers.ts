@@ -10,6 +10,7 @@ export const LAYERS = [
   'portal',
   'server-stub',
   'lib/server',
+  'lib/mcp',
   'lib/index.ts',
   'lib/host',
   'lib/sync',

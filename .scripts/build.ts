@@ -98,6 +98,14 @@ const tokenizer = {
   minify: true,
 } as const satisfies BuildOptions;
 
+/** Alone, because only who serves an agent loads it. */
+const mcp = {
+  ...server,
+  entryPoints: ['lib/mcp/main.ts'],
+  outfile: path.join(staging, 'mcp.cjs'),
+  minify: true,
+} as const satisfies BuildOptions;
+
 async function main(): Promise<void> {
   const startedMs = Date.now();
   const isForced = process.argv.includes('--force');
@@ -112,6 +120,7 @@ async function main(): Promise<void> {
       build(server),
       build(portal),
       build(tokenizer),
+      build(mcp),
       buildPage(root, path.join(staging, 'portal')),
     ];
     // All are awaited even where one fails: none may go on writing into a directory that is being removed.
@@ -140,6 +149,7 @@ async function main(): Promise<void> {
     'server.cjs',
     'portal.cjs',
     'tokenizer.cjs',
+    'mcp.cjs',
     'template.tar.gz',
   ]) {
     console.log(`  dist/${name.padEnd(16)} ${Math.ceil(fs.statSync(path.join(dist, name)).size / 1024)} KiB`);

@@ -1,4 +1,5 @@
 /** Who is calling. Pure: an agent is known by its own variables in the environment, unless the user says otherwise. */
+import { AGENT_CHARACTERS_MAX } from '../lib/core/limits.ts';
 
 /** Variables that an agent sets for the commands it runs. */
 const MARKS: readonly (readonly [agent: string, isMark: (name: string) => boolean])[] = [
@@ -13,9 +14,33 @@ export function detectAgent(
   env: Readonly<Record<string, string | undefined>>,
   configAgent: string | undefined,
 ): string {
-  const named = env['SM_AGENT']?.trim();
-  if (named) return named;
-  if (configAgent !== undefined && configAgent !== '') return configAgent;
+  return chosenAgent(env, configAgent) ?? markedAgent(env) ?? 'human';
+}
+
+/**
+ * The same for a client of MCP, which is never a person: after what was chosen comes what it calls itself, by which
+ * known agents are known (`claude-code`, `codex-mcp-client`), else that name as it is.
+ */
+export function detectClientAgent(
+  env: Readonly<Record<string, string | undefined>>,
+  configAgent: string | undefined,
+  clientName: string | undefined,
+): string {
+  const name = clientName?.trim().toLowerCase().slice(0, AGENT_CHARACTERS_MAX).toWellFormed().replaceAll('\0', '');
+  const known = KNOWN_CLIENTS.find((agent) => name?.includes(agent) === true);
+  return chosenAgent(env, configAgent) ?? known ?? markedAgent(env) ?? (name || 'agent');
+}
+
+const KNOWN_CLIENTS = ['claude', 'codex', 'opencode', 'hermes', 'gemini', 'cursor'] as const;
+
+function chosenAgent(
+  env: Readonly<Record<string, string | undefined>>,
+  configAgent: string | undefined,
+): string | undefined {
+  return env['SM_AGENT']?.trim() || configAgent || undefined;
+}
+
+function markedAgent(env: Readonly<Record<string, string | undefined>>): string | undefined {
   const names = Object.keys(env).filter((name) => env[name] !== undefined && env[name] !== '');
-  return MARKS.find(([, isMark]) => names.some(isMark))?.[0] ?? 'human';
+  return MARKS.find(([, isMark]) => names.some(isMark))?.[0];
 }

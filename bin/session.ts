@@ -8,7 +8,17 @@ export async function withBrain<T>(
   use: (brain: Brain, location: Location) => Promise<T>,
 ): Promise<T> {
   const location = await context.locate();
-  const brain = await context.connect({
+  const brain = await openBrain(context, options, location);
+  try {
+    return await use(brain, location);
+  } finally {
+    await brain.close();
+  }
+}
+
+/** Who opens it closes it. */
+export function openBrain(context: Context, options: Options, location: Location): Promise<Brain> {
+  return context.connect({
     brainDirectory: location.brainDirectory,
     inProcess: isInProcess(context, options),
     ...(location.hostIdleMs === undefined ? {} : { hostIdleMs: location.hostIdleMs }),
@@ -16,11 +26,6 @@ export async function withBrain<T>(
       if (context.stderr.isTerminal) void context.stderr.write(`${message}\n`);
     },
   });
-  try {
-    return await use(brain, location);
-  } finally {
-    await brain.close();
-  }
 }
 
 function isInProcess(context: Context, options: Options): boolean {

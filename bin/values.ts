@@ -159,7 +159,12 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 /** `--since`, as parseTime has it. */
 export function sinceOf(options: Options, nowMs: number): number | undefined {
   const text = options.text('since');
-  return text === undefined ? undefined : (parseTime(text, nowMs) ?? refuseTime('since', text));
+  return text === undefined ? undefined : startOf(text, nowMs, 'since');
+}
+
+/** A time from which on something counts. */
+export function startOf(text: string, nowMs: number, name: string): number {
+  return parseTime(text, nowMs) ?? refuseTime(name, text);
 }
 
 /** A time up to which something counts: of a day its last millisecond. */
@@ -168,6 +173,17 @@ export function endOf(text: string, nowMs: number, name: string): number {
   if (text.length !== DAY_CHARACTERS) return startMs;
   const day = new Date(startMs);
   return new Date(day.getFullYear(), day.getMonth(), day.getDate() + 1).getTime() - 1;
+}
+
+/** A time, or that of the commit that it names in this repository. */
+export async function asOfTime(context: Context, text: string): Promise<number> {
+  if (parseTime(text, context.now()) !== undefined) return endOf(text, context.now(), 'as-of');
+  const commitMs = await context.commitTime(text);
+  if (commitMs !== undefined) return commitMs;
+  throw usageError(
+    `--as-of must be a time or a commit of this repository, but is ${quoteShort(text)}.`,
+    'For example: --as-of 2026-01-31, --as-of 7d, --as-of v1.2.0, --as-of 1a2b3c4',
+  );
 }
 
 /** Of `2026-01-31`. */

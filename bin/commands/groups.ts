@@ -187,6 +187,12 @@ const TOP_LEVEL: CommandGroup = {
       summary: 'Print a completion script for bash, zsh or fish',
       load: () => import('./completion.ts'),
     },
+    {
+      name: 'mcp',
+      args: '',
+      summary: 'Serve the brain to an agent over MCP, on stdin and stdout',
+      load: () => import('./mcp.ts'),
+    },
     { name: 'serve', args: '', summary: 'Run the sync server', load: () => import('./serve.ts') },
     { name: 'help', args: '[...command]', summary: 'Explain a command', load: () => import('./help.ts') },
     { name: 'version', args: '', summary: 'Print the version', load: () => import('./version.ts') },

@@ -1,13 +1,12 @@
 /** `sm brain recall`: finds entries, best first. That nothing is relevant is an answer, not a failure. */
 import type { RecallHit } from '../../../lib/brain/recall-contract.ts';
-import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
 import { renderHits } from '../../print/entries.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
 import { createView } from '../../print/view.ts';
 import { readScopeOf, withBrain } from '../../session.ts';
-import { endOf, FILTER_OPTIONS, filterOf, limitOf, limitOption, NARROWING_OPTIONS, parseTime } from '../../values.ts';
+import { asOfTime, FILTER_OPTIONS, filterOf, limitOf, limitOption, NARROWING_OPTIONS } from '../../values.ts';
 
 const LIMIT_DEFAULT = 10;
 
@@ -34,12 +33,13 @@ export const command: CommandModule = {
     const query = args.join(' ').trim();
     const filter = filterOf(context, options);
     const limit = limitOf(options, LIMIT_DEFAULT);
+    const asOf = options.text('as-of');
     return withBrain(context, options, async (brain, location) => {
       const request = {
         scope: readScopeOf(location, options),
         ...(query === '' ? {} : { query }),
         ...filter,
-        ...(await asOfOption(context, options)),
+        ...(asOf === undefined ? {} : { asOfMs: await asOfTime(context, asOf) }),
         limit,
       };
       const hits = await brain.run('recall', { ...request, isLoose: options.isSet('loose') });
@@ -66,19 +66,6 @@ async function writeNothing(context: Context, options: Options, query: string, m
   const wider = ['org', 'all'].filter((flag) => !options.isSet(flag)).map((flag) => WIDER[flag] ?? '');
   if (misses.length > 0) wider.unshift('--loose for the nearest misses');
   if (wider.length > 0) await context.stderr.write(`Try ${wider.join(', or ')}.\n`);
-}
-
-/** A time, or the commit that it names in this repository. */
-async function asOfOption(context: Context, options: Options): Promise<{ asOfMs?: number }> {
-  const text = options.text('as-of');
-  if (text === undefined) return {};
-  if (parseTime(text, context.now()) !== undefined) return { asOfMs: endOf(text, context.now(), 'as-of') };
-  const commitMs = await context.commitTime(text);
-  if (commitMs !== undefined) return { asOfMs: commitMs };
-  throw usageError(
-    `--as-of must be a time or a commit of this repository, but is ${quoteShort(text)}.`,
-    'For example: --as-of 2026-01-31, --as-of 7d, --as-of v1.2.0, --as-of 1a2b3c4',
-  );
 }
 
 const WIDER: Readonly<Record<string, string>> = {

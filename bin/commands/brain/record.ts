@@ -1,7 +1,6 @@
 /** `sm brain record`: one entry from flags, or many from a file. Says "recorded" only after the brain acknowledged. */
-import type { Brain, RecordRequest } from '../../../lib/brain/contract.ts';
-import type { SimilarEntry } from '../../../lib/brain/recall-contract.ts';
-import type { Entry } from '../../../lib/core/entry.ts';
+import type { RecordRequest } from '../../../lib/brain/contract.ts';
+import { similarTo } from '../../../lib/brain/similar-to.ts';
 import { usageError } from '../../arguments.ts';
 import { detectAgent } from '../../agent.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
@@ -53,16 +52,6 @@ export const command: CommandModule = {
     });
   },
 };
-
-/** A suggestion; the entry is recorded whether it can be made or not. */
-async function similarTo(brain: Brain, { workspaceId, entryId, supersededBy }: Entry): Promise<SimilarEntry[]> {
-  if (supersededBy !== undefined) return [];
-  try {
-    return await brain.run('similar', { workspaceId, idOrPrefix: entryId });
-  } catch {
-    return [];
-  }
-}
 
 async function draftOf(context: Context, options: Options): Promise<Record<string, unknown>> {
   if (options.text('title') === undefined) {

@@ -1,0 +1,55 @@
+/**
+ * What a tool answers: the structure, the same as text in a frame that recorded text cannot end, and failures that tell
+ * the model what to do next. Pure.
+ */
+import type { CallToolResult } from '@modelcontextprotocol/server';
+import { SmError, type ErrorCode, toSmError } from '../core/errors.ts';
+import { DATA_NOTE } from './entries.ts';
+
+type Structure = Record<string, unknown>;
+
+/** What this very call did: nothing in it was there before. */
+export function done(line: string, structuredContent: Structure): CallToolResult {
+  return { content: [{ type: 'text', text: line }], structuredContent };
+}
+
+/** What was recorded earlier, framed. */
+export function recalled(fence: string, structuredContent: Structure): CallToolResult {
+  return { content: [{ type: 'text', text: framed(fence, structuredContent) }], structuredContent };
+}
+
+/** JSON on one line without "<", so that nothing in it looks like the end of the frame, or of any other. */
+export function framed(fence: string, value: Structure): string {
+  const tag = `stackmemory-${fence}`;
+  const json = JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
+  return `<${tag}>\n${DATA_NOTE} It ends at </${tag}>.\n${json}\n</${tag}>\n`;
+}
+
+/** A failure in words that a model can act on; it is an answer, so that the model sees it. */
+export function failed(thrown: unknown): CallToolResult {
+  const error = asSmError(thrown);
+  const advice = ADVICE[error.code] ?? (error.exitCode >= SYSTEM_EXIT_CODE ? TELL_THE_USER : undefined);
+  const hint = error.exitCode >= SYSTEM_EXIT_CODE ? error.hint : undefined;
+  const text = [error.message, hint, advice].filter((part) => part !== undefined).join(' ');
+  return { isError: true, content: [{ type: 'text', text }] };
+}
+
+/** An SmError of another bundle is one all the same. */
+function asSmError(thrown: unknown): SmError {
+  if (thrown instanceof Error && thrown.name === 'SmError' && !(thrown instanceof SmError)) {
+    const { code, message, hint } = thrown as SmError;
+    return new SmError({ code, message, ...(hint === undefined ? {} : { hint }) });
+  }
+  return toSmError(thrown);
+}
+
+/** From here on exit codes are of the machine, not of the call. */
+const SYSTEM_EXIT_CODE = 5;
+const TELL_THE_USER = 'Nothing was written. Tell the user; trying again at once will not help.';
+
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  bad_request: 'Correct that argument and call again.',
+  not_found: 'Find the id with brain_recall.',
+  ambiguous: 'Give more characters of the id.',
+  internal: 'This is a bug of StackMemory. Go on without it, and tell the user.',
+};

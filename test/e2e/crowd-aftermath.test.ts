@@ -24,8 +24,10 @@ import { waitUntil } from '../support/host-wait.ts';
 const COMMANDS = Number(process.env['CROWD_COMMANDS'] ?? 300);
 const LANES = 4;
 const COMMANDS_MS_MAX = 600_000;
-const REQUESTS = 3_000;
-const MEMORY_GROWTH_BYTES_MAX = 60 * 1024 * 1024;
+const BATCHES = 5;
+const BATCH_REQUESTS = 600;
+/** For each request, in the usual batch. */
+const GROWTH_BYTES_MAX = 20 * 1024;
 const MEBIBYTE = 1024 * 1024;
 
 let newer: OtherBuild;
@@ -86,7 +88,7 @@ test(
   COMMANDS_MS_MAX,
 );
 
-test('[H9] a host that serves thousands of requests, connections and refusals grows by no more than a little', async () => {
+test('[H9] a host that serves thousands of requests, connections and refusals does not grow with each of them', async () => {
   const directory = newBrainDirectory();
   const brain = await connect(directory);
   const { pid } = await announcedHost(directory);
@@ -101,10 +103,16 @@ test('[H9] a host that serves thousands of requests, connections and refusals gr
     });
   };
   await serve(500); // What every host needs: caches, compiled code.
-  const before = bytesOfMemory(pid);
-  await serve(REQUESTS);
-  const growth = bytesOfMemory(pid) - before;
-  expect(growth, `grew by ${Math.round(growth / MEBIBYTE)} MiB`).toBeLessThan(MEMORY_GROWTH_BYTES_MAX);
+  const sizes = [bytesOfMemory(pid)];
+  for (let batch = 0; batch < BATCHES; batch += 1) {
+    await serve(BATCH_REQUESTS);
+    sizes.push(bytesOfMemory(pid));
+  }
+  // What leaks, leaks in every batch. A heap that is let grow once, since its collector had no processor, does not.
+  const growths = sizes.slice(1).map((size, batch) => size - (sizes[batch] ?? 0));
+  const usual = growths.toSorted((one, other) => one - other)[Math.floor(BATCHES / 2)];
+  const shown = sizes.map((size) => Math.round(size / MEBIBYTE)).join(', ');
+  expect(usual, `its size was ${shown} MiB`).toBeLessThan(BATCH_REQUESTS * GROWTH_BYTES_MAX);
   await waitUntil('only one connection to be left', async () => {
     const status = await hostStatus({ brainDirectory: directory });
     return status.running && status.clients === 1;

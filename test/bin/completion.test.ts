@@ -23,6 +23,7 @@ describe('completion', () => {
       'logout',
       'doctor',
       'completion',
+      'mcp',
       'serve',
       'help',
       'version',

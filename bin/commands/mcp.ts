@@ -20,8 +20,12 @@ export const command: CommandModule = {
     const rim: McpRim = {
       version: context.version,
       brain() {
-        opening ??= locate().then((location) => openBrain(context, options, location));
-        opening.catch(() => (opening = undefined));
+        opening ??= locate()
+          .then((location) => openBrain(context, options, location))
+          .catch((error: unknown) => {
+            opening = undefined;
+            throw error;
+          });
         return opening;
       },
       scope: async () => scopeOf(await locate()),

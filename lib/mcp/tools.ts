@@ -2,7 +2,12 @@
  * The tools: each an operation of the brain with a schema, annotations and words for a model. Owns their names, which
  * are a contract: prompts and settings of agents have them.
  */
-import type { CallToolResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
+import {
+  type CallToolResult,
+  CLIENT_INFO_META_KEY,
+  type McpServer,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { ReadScope, Scope } from '../brain/contract.ts';
 import type { EntryFilter } from '../brain/recall-contract.ts';
@@ -239,7 +244,7 @@ function filterOf(rim: McpRim, input: z.infer<typeof recallInput>): EntryFilter 
 /** A client names itself with each call (2026-07-28), or once when it connects (2025). */
 function clientNameOf(server: McpServer, call: ServerContext): string | undefined {
   const envelope = call.mcpReq.envelope as Record<string, { name?: unknown } | undefined> | undefined;
-  const name = envelope?.['io.modelcontextprotocol/clientInfo']?.name;
+  const name = envelope?.[CLIENT_INFO_META_KEY]?.name;
   // eslint-disable-next-line typescript/no-deprecated -- for clients of 2025 there is no other way
   return typeof name === 'string' ? name : server.server.getClientVersion()?.name;
 }

@@ -20,7 +20,7 @@ interface Told {
 
 const VALUES = ['port', 'host', 'session', 'command', 'cwd'] as const;
 const LISTS = ['allow', 'host-name'] as const;
-const SWITCHES = ['no-auth', 'read-only', 'no-tmux'] as const;
+const SWITCHES = ['no-auth', 'read-only', 'no-tmux', 'existing-server'] as const;
 
 export async function detach(
   context: Context,

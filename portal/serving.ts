@@ -29,6 +29,8 @@ export interface StartOptions {
   session: string;
   agent: Agent;
   hasTmux: boolean;
+  /** Whether tmux' server is started where none runs; it is a child of the portal then. */
+  startsTmuxServer: boolean;
   hasAuth: boolean;
   isReadOnly: boolean;
   allowed: readonly string[];
@@ -85,7 +87,9 @@ async function serve(
 ): Promise<number> {
   const { directory, session, hasAuth, isReadOnly, allowed, hostNames, port, host } = options;
   const ending = untilAskedToEnd();
-  const source = options.hasTmux ? new TmuxSource(options.agent) : new PlainSource(options.agent);
+  const source = options.hasTmux
+    ? new TmuxSource(options.agent, options.startsTmuxServer)
+    : new PlainSource(options.agent);
   const portal = new Portal({
     ...{ directory, source, session, port, hasAuth, isReadOnly, allowed, hostNames, log, brain: options.brain },
     assets: loadAssets(),

@@ -17,9 +17,10 @@ export class TmuxSource implements SessionSource {
   readonly #tmux: Tmux;
   readonly #agent: Agent;
 
-  constructor(agent: Agent) {
+  /** @param startsServer whether it starts tmux' server where none runs */
+  constructor(agent: Agent, startsServer = true) {
     this.#agent = agent;
-    this.#tmux = new Tmux(agent.env);
+    this.#tmux = new Tmux(agent.env, startsServer);
   }
 
   /** @throws SmError `unavailable` where tmux is missing or too old */

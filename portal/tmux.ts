@@ -11,6 +11,9 @@ import { SESSION_NAME } from './protocol.ts';
 const CALL_TIMEOUT_MS = 5_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const SESSIONS_MAX = 200;
+/** How long a server that somebody else starts is waited for. */
+const SERVER_PATIENCE_MS = 10_000;
+const SERVER_POLL_MS = 250;
 /** `refresh-client -f` and `attach-session -f` came with it. */
 const VERSION_NEEDED = [3, 2] as const;
 
@@ -40,8 +43,11 @@ interface Outcome {
 
 export class Tmux {
   readonly #env: Environment;
+  readonly #startsServer: boolean;
 
-  constructor(env: Environment) {
+  /** @param startsServer whether a missing server is started here; else it is another's to start, and is waited for */
+  constructor(env: Environment, startsServer = true) {
+    this.#startsServer = startsServer;
     // Inside tmux it would refuse to nest.
     const { TMUX: _tmux, TMUX_PANE: _pane, ...rest } = env;
     this.#env = { ...rest, COLORTERM: 'truecolor' };
@@ -103,17 +109,32 @@ export class Tmux {
   async ensure({ name, argv, cwd, columns, rows }: NewSession): Promise<void> {
     checkName(name);
     if (await this.has(name)) return;
-    const hadServer = (await this.#call(['list-sessions'])).isFine;
+    const hadServer = this.#startsServer ? await this.#hasServer() : await this.#untilServer(name);
+    if (await this.has(name)) return;
     const words = argv.length === 1 ? ['/bin/sh', '-c', 'exec "$0" "$@"', ...argv] : argv;
     // The directory is the caller's own: as `-c` its text would be expanded, `#(…)` included.
     const made = await this.#call(
-      ['new-session', '-d', '-s', name, '-x', String(columns), '-y', String(rows), '--', ...words],
+      [...(this.#startsServer ? [] : ['-N']), 'new-session', '-d', '-s', name, '-x', String(columns), '-y', String(rows), '--', ...words],
       cwd,
     );
     if (!made.isFine && !(await this.has(name))) throw refusal(`tmux could not make the session ${name}`, made);
     await this.#call(['set-option', '-t', `=${name}:`, 'mouse', 'on']);
     // Lets programs copy to the viewer's clipboard (which asks). Not done to a server that was somebody else's before.
     if (!hadServer) await this.#call(['set-option', '-s', 'set-clipboard', 'on']);
+  }
+
+  async #hasServer(): Promise<boolean> {
+    return (await this.#call(['list-sessions'])).isFine;
+  }
+
+  /** Whoever starts the server may be just about to. @throws SmError `unavailable` where it does not come */
+  async #untilServer(name: string): Promise<true> {
+    const deadline = performance.now() + SERVER_PATIENCE_MS;
+    while (!(await this.#hasServer())) {
+      if (performance.now() > deadline) throw serverMissing(name);
+      await new Promise((resolve) => setTimeout(resolve, SERVER_POLL_MS));
+    }
+    return true;
   }
 
   async rename(name: string, to: string): Promise<void> {
@@ -130,7 +151,7 @@ export class Tmux {
   attachArgv(name: string, { isReadOnly, ignoresSize }: { isReadOnly: boolean; ignoresSize: boolean }): string[] {
     const flags = [...(isReadOnly ? ['read-only'] : []), ...(ignoresSize ? ['ignore-size'] : [])];
     return [
-      ...['tmux', '-u', '-T', '256,RGB', 'attach-session', '-t', `=${checkName(name)}`],
+      ...['tmux', '-u', '-N', '-T', '256,RGB', 'attach-session', '-t', `=${checkName(name)}`],
       ...(flags.length > 0 ? ['-f', flags.join(',')] : []),
     ];
   }
@@ -221,6 +242,14 @@ function tmuxMissing(cause: unknown): SmError {
     message: 'tmux is not installed, and it is what keeps the session alive.',
     hint: 'Install it (apt install tmux, brew install tmux), or start the portal with --no-tmux.',
     cause,
+  });
+}
+
+function serverMissing(name: string): SmError {
+  return new SmError({
+    code: 'unavailable',
+    message: `No tmux server runs that could have the session ${name}, and this portal was told to start none.`,
+    hint: 'Start the one that it belongs to (on a box: systemctl start stackmemory-session), or leave out --existing-server.',
   });
 }
 

@@ -107,6 +107,7 @@ const HOST: CommandGroup = {
       load: () => import('./host/stop.ts'),
     },
     { name: 'logs', args: '', summary: 'What it wrote to its log', load: () => import('./host/logs.ts') },
+    { name: 'run', args: '', summary: 'Keep it running, as a service', load: () => import('./host/run.ts') },
   ],
 };
 

@@ -2,6 +2,7 @@
 import { quoteShort, usageError } from '../arguments.ts';
 import type { CommandModule, Options } from '../command.ts';
 import { writeJson } from '../print/json.ts';
+import { serviceManager } from '../service-manager.ts';
 import { STORE_OPTIONS, storeOf } from '../server-options.ts';
 
 const PORT_DEFAULT = 7788;
@@ -33,10 +34,14 @@ export const command: CommandModule = {
     };
     const adminToken = context.env['SM_ADMIN_TOKEN'] || undefined;
     const { loadServer } = await import('../../lib/server/load.ts');
-    return loadServer().serve({ ...settings, ...(adminToken === undefined ? {} : { adminToken }) }, async (place) => {
+    const manager = serviceManager(context.env);
+    const exitCode = await loadServer().serve({ ...settings, ...(adminToken === undefined ? {} : { adminToken }) }, async (place) => {
+      await manager.ready(`listening on ${place.url}`);
       if (options.isSet('json')) await writeJson(context, place);
       else await context.stdout.write(`listening on ${place.url}\n`);
     });
+    await manager.stopping();
+    return exitCode;
   },
 };
 

@@ -6,6 +6,7 @@ import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
 import { portalDirectory, SESSION_DEFAULT } from '../../portal-options.ts';
 import { writeJson } from '../../print/json.ts';
+import { serviceManager, withoutServiceManager } from '../../service-manager.ts';
 
 const PORT_DEFAULT = 7799;
 const COMMAND_DEFAULT = 'claude';
@@ -26,6 +27,7 @@ export const command: CommandModule = {
     { flags: '--no-auth', summary: 'No token: whoever reaches it has the terminal. Tailnet and loopback only' },
     { flags: '--read-only', summary: 'Every viewer may only look' },
     { flags: '--no-tmux', summary: 'A program for each viewer, which ends with the portal' },
+    { flags: '--existing-server', summary: "Join the tmux server of another service; never start one" },
     { flags: '--detach', summary: 'Go on in the background' },
   ],
   notes:
@@ -50,9 +52,11 @@ export const command: CommandModule = {
     }
     const { loadPortal } = await import('../../../portal/load.ts');
     const portal = loadPortal();
-    return portal.start(
+    const manager = serviceManager(context.env);
+    const exitCode = await portal.start(
       settings,
       async ({ token, ...started }) => {
+        await manager.ready(`${started.addresses.join(', ')}, session ${started.session}`);
         for (const problem of started.problems) await context.stderr.write(`sm: ${problem}\n`);
         if (options.isSet('json')) return writeJson(context, { pid: process.pid, ...started });
         const lines = started.addresses.map((address) => `listening on ${address}`);
@@ -65,6 +69,8 @@ export const command: CommandModule = {
       },
       (message) => void context.stderr.write(`${new Date(context.now()).toISOString()} ${message}\n`),
     );
+    await manager.stopping();
+    return exitCode;
   },
 };
 
@@ -81,9 +87,10 @@ function settingsOf(context: Context, args: readonly string[], options: Options)
     agent: {
       command: [options.text('command') ?? COMMAND_DEFAULT, ...args] as [string, ...string[]],
       cwd,
-      env: context.env,
+      env: withoutServiceManager(context.env),
     },
     hasTmux: !options.isSet('no-tmux'),
+    startsTmuxServer: !options.isSet('existing-server'),
     hasAuth: !options.isSet('no-auth'),
     isReadOnly: options.isSet('read-only'),
     allowed: options.texts('allow'),

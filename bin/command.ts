@@ -90,6 +90,22 @@ export interface SyncControl {
   readKey(options: { endpoint: string; apiKey: string }): Promise<KeyOwner>;
 }
 
+/** How this very program came here: by `npm install -g` (with its prefix), as a checkout, or some other way. */
+export interface Installation {
+  kind: 'global' | 'checkout' | 'other';
+  directory: string;
+  prefix?: string;
+}
+
+/** npm, with the user's own settings. */
+export interface PackageControl {
+  installation(): Promise<Installation>;
+  /** @throws SmError `unavailable` */
+  newest(): Promise<string>;
+  /** @throws SmError `unavailable`, `no_permission` */
+  install(prefix: string, wanted: string): Promise<void>;
+}
+
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
@@ -122,6 +138,7 @@ export interface Context {
   readonly host: HostControl;
   readonly account: AccountControl;
   readonly sync: SyncControl;
+  readonly packages: PackageControl;
   inspect(options: { brainDirectory: string; rebuild?: boolean }): Promise<Finding[]>;
 }
 

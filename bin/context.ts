@@ -1,13 +1,16 @@
 /** The real world behind Context: this process's streams, clock, environment and brain. Loads each part when asked. */
 import { existsSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { version } from '../lib/core/version.ts';
 import type { Config } from '../lib/scope/config.ts';
-import type { Context, Location } from './command.ts';
+import type { Context, Finding, Location } from './command.ts';
 import { CATALOGUE } from './commands/groups.ts';
 import { createStderr, createStdout } from './output.ts';
+
+/** Made by provisioning/setup.sh: where it is, this machine is a box. */
+const BOX_SETTINGS = '/etc/stackmemory/box.env';
 
 export function createContext(signal: AbortSignal): Context {
   const env = process.env;
@@ -64,11 +67,30 @@ export function createContext(signal: AbortSignal): Context {
       resetKey: async (options) => (await import('../lib/sync/setup.ts')).resetKey(options),
       readKey: async (options) => (await import('../lib/sync/setup.ts')).readKey(options),
     },
+    packages: {
+      installation: async () => (await import('./npm.ts')).installation(),
+      newest: async () => (await import('./npm.ts')).newestVersion(),
+      install: async (prefix, wanted) => (await import('./npm.ts')).installVersion(prefix, wanted),
+    },
     inspect: async (options) => {
       const { inspectBrain } = await import('../lib/host/doctor.ts');
-      return inspectBrain({ ...options, clientVersion: version });
+      const ofBrain = await inspectBrain({ ...options, clientVersion: version });
+      return existsSync(BOX_SETTINGS) ? [...ofBrain, ...(await inspectBox())] : ofBrain;
     },
   };
+}
+
+async function inspectBox(): Promise<Finding[]> {
+  const [{ loadPortal }, { portalDirectory }] = await Promise.all([
+    import('../portal/load.ts'),
+    import('./portal-options.ts'),
+  ]);
+  return loadPortal().inspectBox({
+    settingsFile: BOX_SETTINGS,
+    portalDirectory: portalDirectory(process),
+    version,
+    userName: userInfo().username,
+  });
 }
 
 async function configPath(): Promise<string> {

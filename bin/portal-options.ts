@@ -6,6 +6,6 @@ import type { Context } from './command.ts';
 
 export const SESSION_DEFAULT = 'claude';
 
-export function portalDirectory(context: Context): string {
+export function portalDirectory(context: Pick<Context, 'env'>): string {
   return path.join(brainPaths(context.env, homedir).home, 'portal');
 }

@@ -3,7 +3,7 @@
  * node-pty cannot be had. Its errors are of the bundle's own class, so they are made anew as the caller's.
  */
 import { createRequire } from 'node:module';
-import { errorFromJson, type SmErrorJson } from '../lib/core/errors.ts';
+import { rethrowAsOurs } from '../lib/core/errors.ts';
 import { assetPath } from '../lib/store/assets.ts';
 import type * as Bundle from './main.ts';
 
@@ -15,11 +15,7 @@ export function loadPortal(): typeof Bundle {
     stopPortal: (...values) => portal.stopPortal(...values).catch(rethrowAsOurs),
     portalToken: (...values) => portal.portalToken(...values).catch(rethrowAsOurs),
     sharePortal: (...values) => portal.sharePortal(...values).catch(rethrowAsOurs),
+    inspectBox: (...values) => portal.inspectBox(...values).catch(rethrowAsOurs),
     qrOf: portal.qrOf,
   };
-}
-
-function rethrowAsOurs(error: unknown): never {
-  const isSmError = error instanceof Error && error.name === 'SmError';
-  throw isSmError ? errorFromJson((error as Error & { toJSON(): SmErrorJson }).toJSON()) : error;
 }

@@ -9,6 +9,7 @@ import { Hono } from 'hono';
 import type { WSContext } from 'hono/ws';
 import type { WebSocket } from 'ws';
 import { toSmError } from '../lib/core/errors.ts';
+import { version } from '../lib/core/version.ts';
 import { Access, type Principal, type Share } from './access.ts';
 import { createPortalApp } from './app.ts';
 import type { Assets } from './assets.ts';
@@ -60,6 +61,7 @@ export interface PortalOptions {
 }
 
 export interface PortalStatus {
+  version: string;
   addresses: string[];
   session: string;
   sessions: { name: string; viewers: number; activityAt: number; attention: Attention | null }[];
@@ -180,6 +182,7 @@ export class Portal {
     const nowMs = this.#options.nowMs();
     const sessions = await this.hub.list();
     return {
+      version,
       addresses: this.addresses(),
       session: this.#options.session,
       sessions: sessions.map(({ name, viewers, activityMs, attention }) => ({

@@ -114,7 +114,19 @@ export class Tmux {
     const words = argv.length === 1 ? ['/bin/sh', '-c', 'exec "$0" "$@"', ...argv] : argv;
     // The directory is the caller's own: as `-c` its text would be expanded, `#(…)` included.
     const made = await this.#call(
-      [...(this.#startsServer ? [] : ['-N']), 'new-session', '-d', '-s', name, '-x', String(columns), '-y', String(rows), '--', ...words],
+      [
+        ...(this.#startsServer ? [] : ['-N']),
+        'new-session',
+        '-d',
+        '-s',
+        name,
+        '-x',
+        String(columns),
+        '-y',
+        String(rows),
+        '--',
+        ...words,
+      ],
       cwd,
     );
     if (!made.isFine && !(await this.has(name))) throw refusal(`tmux could not make the session ${name}`, made);

@@ -781,7 +781,8 @@ run_prepare() {
 prepare_repository() { # prepare_repository NAME KEY-URL FINGERPRINT URI SUITE
   fetch_key "$2" "$3" >"$work/keyrings/$1.gpg"
   [ -s "$work/keyrings/$1.gpg" ] || fail "There is no key to trust at $2."
-  printf 'deb [signed-by=%s] %s %s main\n' "$work/keyrings/$1.gpg" "$4" "$5" >"$work/parts/stackmemory-$1.list"
+  # Of a mirror on a disk apt would use the packages where they are; they are wanted in the directory.
+  printf 'deb [signed-by=%s] %s %s main\n' "$work/keyrings/$1.gpg" "${4/#file:/copy:}" "$5" >"$work/parts/stackmemory-$1.list"
 }
 
 # What dpkg-scanpackages makes, without a package of its own.

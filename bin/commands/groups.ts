@@ -182,6 +182,7 @@ const TOP_LEVEL: CommandGroup = {
     },
     { name: 'logout', args: '', summary: 'Forget the key; what is here stays', load: () => import('./logout.ts') },
     { name: 'doctor', args: '', summary: 'Check everything, and say what to do', load: () => import('./doctor.ts') },
+    { name: 'upgrade', args: '', summary: 'Install the newest version', load: () => import('./upgrade.ts') },
     {
       name: 'completion',
       args: '<shell>',

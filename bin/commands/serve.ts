@@ -35,11 +35,14 @@ export const command: CommandModule = {
     const adminToken = context.env['SM_ADMIN_TOKEN'] || undefined;
     const { loadServer } = await import('../../lib/server/load.ts');
     const manager = serviceManager(context.env);
-    const exitCode = await loadServer().serve({ ...settings, ...(adminToken === undefined ? {} : { adminToken }) }, async (place) => {
-      await manager.ready(`listening on ${place.url}`);
-      if (options.isSet('json')) await writeJson(context, place);
-      else await context.stdout.write(`listening on ${place.url}\n`);
-    });
+    const exitCode = await loadServer().serve(
+      { ...settings, ...(adminToken === undefined ? {} : { adminToken }) },
+      async (place) => {
+        await manager.ready(`listening on ${place.url}`);
+        if (options.isSet('json')) await writeJson(context, place);
+        else await context.stdout.write(`listening on ${place.url}\n`);
+      },
+    );
     await manager.stopping();
     return exitCode;
   },

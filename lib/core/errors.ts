@@ -104,8 +104,20 @@ export function errorFromJson(json: SmErrorJson): SmError {
   });
 }
 
+/** An SmError of another bundle, whose class is its own, as one of this; anything else as it is. */
+function asOurs(error: unknown): unknown {
+  const isForeign = error instanceof Error && error.name === 'SmError' && !(error instanceof SmError);
+  return isForeign ? errorFromJson((error as Error & { toJSON(): SmErrorJson }).toJSON()) : error;
+}
+
+/** For what a bundle that was loaded rejects with. */
+export function rethrowAsOurs(error: unknown): never {
+  throw asOurs(error);
+}
+
 /** An SmError as it is; anything else as `internal` with the original as its cause. */
-export function toSmError(error: unknown): SmError {
+export function toSmError(thrown: unknown): SmError {
+  const error = asOurs(thrown);
   if (error instanceof SmError) return error;
   const text = error instanceof Error ? error.message : String(error);
   return new SmError({

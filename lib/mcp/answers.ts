@@ -3,7 +3,7 @@
  * the model what to do next. Pure.
  */
 import type { CallToolResult } from '@modelcontextprotocol/server';
-import { SmError, type ErrorCode, toSmError } from '../core/errors.ts';
+import { type ErrorCode, toSmError } from '../core/errors.ts';
 import { DATA_NOTE } from './entries.ts';
 
 type Structure = Record<string, unknown>;
@@ -27,20 +27,11 @@ export function framed(fence: string, value: Structure): string {
 
 /** A failure in words that a model can act on; it is an answer, so that the model sees it. */
 export function failed(thrown: unknown): CallToolResult {
-  const error = asSmError(thrown);
+  const error = toSmError(thrown);
   const advice = ADVICE[error.code] ?? (error.exitCode >= SYSTEM_EXIT_CODE ? TELL_THE_USER : undefined);
   const hint = error.exitCode >= SYSTEM_EXIT_CODE ? error.hint : undefined;
   const text = [error.message, hint, advice].filter((part) => part !== undefined).join(' ');
   return { isError: true, content: [{ type: 'text', text }] };
-}
-
-/** An SmError of another bundle is one all the same. */
-function asSmError(thrown: unknown): SmError {
-  if (thrown instanceof Error && thrown.name === 'SmError' && !(thrown instanceof SmError)) {
-    const { code, message, hint } = thrown as SmError;
-    return new SmError({ code, message, ...(hint === undefined ? {} : { hint }) });
-  }
-  return toSmError(thrown);
 }
 
 /** From here on exit codes are of the machine, not of the call. */

@@ -3,7 +3,7 @@
  * bundle's own class, so they are made anew as the caller's.
  */
 import { createRequire } from 'node:module';
-import { errorFromJson, type SmErrorJson } from '../core/errors.ts';
+import { rethrowAsOurs } from '../core/errors.ts';
 import { assetPath } from '../store/assets.ts';
 import type * as Server from './main.ts';
 
@@ -13,9 +13,4 @@ export function loadServer(): typeof Server {
     serve: (...values) => server.serve(...values).catch(rethrowAsOurs),
     administer: (...values) => server.administer(...values).catch(rethrowAsOurs),
   };
-}
-
-function rethrowAsOurs(error: unknown): never {
-  const isSmError = error instanceof Error && error.name === 'SmError';
-  throw isSmError ? errorFromJson((error as Error & { toJSON(): SmErrorJson }).toJSON()) : error;
 }

@@ -24,6 +24,7 @@ describe('completion', () => {
       'doctor',
       'completion',
       'mcp',
+      'upgrade',
       'serve',
       'help',
       'version',

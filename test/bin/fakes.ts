@@ -7,7 +7,7 @@ import { SmError } from '../../lib/core/errors.ts';
 import { mergeOutcome } from '../../lib/core/merge.ts';
 import { hashContent } from '../../lib/protocol/hash.ts';
 import type { CodePlace, LineRange } from '../../lib/scope/git-place.ts';
-import type { Account, Context, Finding, HostStatus, Output } from '../../bin/command.ts';
+import type { Account, Context, Finding, HostStatus, Installation, Output } from '../../bin/command.ts';
 import { CATALOGUE } from '../../bin/commands/groups.ts';
 import { main } from '../../bin/main.ts';
 import { createServer, type FakeServer, NOW_MS, type ServerLog, syncStateOf } from './fake-server.ts';
@@ -255,6 +255,8 @@ export interface World extends ServerLog {
   waits: number[];
   /** The places in the code that git was asked about. */
   places: Place[];
+  /** What npm was told to install: prefix and version. */
+  installed: string[];
 }
 
 export interface WorldOptions {
@@ -266,6 +268,8 @@ export interface WorldOptions {
   configAgent?: string;
   findings?: Finding[];
   hostStatus?: HostStatus;
+  installation?: Installation;
+  newest?: string;
   logFile?: string;
   signal?: AbortSignal;
   account?: Account;
@@ -287,6 +291,7 @@ export function createWorld(options: WorldOptions = {}): World {
   const input = typeof options.stdin === 'string' ? [Buffer.from(options.stdin)] : (options.stdin ?? []);
   let ids = 0;
   const waits: number[] = [];
+  const installed: string[] = [];
   const places: Place[] = [];
   const { asked, written, ...server } = createServer(options.account, options.server);
   const context: Context = {
@@ -336,9 +341,28 @@ export function createWorld(options: WorldOptions = {}): World {
       stop: async () => ({ stopped: false }),
       logFile: async () => options.logFile ?? '/nowhere/host.log',
     },
+    packages: {
+      installation: async () => options.installation ?? { kind: 'global', directory: '/opt/x', prefix: '/opt' },
+      newest: async () => options.newest ?? '1.2.3',
+      install: async (prefix, wanted) => {
+        installed.push(`${prefix} ${wanted}`);
+      },
+    },
     inspect: async () => options.findings ?? [],
   };
-  return { brain, context, stdout, stderr, readBytes: () => readBytes, openings, asked, written, waits, places };
+  return {
+    brain,
+    context,
+    stdout,
+    stderr,
+    readBytes: () => readBytes,
+    openings,
+    asked,
+    written,
+    waits,
+    places,
+    installed,
+  };
 }
 
 export interface Outcome extends World {

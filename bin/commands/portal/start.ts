@@ -27,7 +27,7 @@ export const command: CommandModule = {
     { flags: '--no-auth', summary: 'No token: whoever reaches it has the terminal. Tailnet and loopback only' },
     { flags: '--read-only', summary: 'Every viewer may only look' },
     { flags: '--no-tmux', summary: 'A program for each viewer, which ends with the portal' },
-    { flags: '--existing-server', summary: "Join the tmux server of another service; never start one" },
+    { flags: '--existing-server', summary: 'Join the tmux server of another service; never start one' },
     { flags: '--detach', summary: 'Go on in the background' },
   ],
   notes:

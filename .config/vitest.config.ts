@@ -7,6 +7,8 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 const UNIT = ['core', 'laws', 'scope', 'bin', 'checks'];
 const END_TO_END = ['e2e', 'simulation'];
+/** Has a configuration of its own. */
+const BY_HAND = ['box'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const testsIn = (folders: string[]): string[] => folders.map((name) => `test/${name}/**/*.test.ts`);
@@ -26,7 +28,7 @@ export default defineConfig({
           ...shared,
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...testsIn([...UNIT, ...END_TO_END])],
+          exclude: [...configDefaults.exclude, ...testsIn([...UNIT, ...END_TO_END, ...BY_HAND])],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

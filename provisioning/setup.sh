@@ -216,6 +216,13 @@ is_same() { # is_same FILE: whether it has what stdin has
   [ -e "$1" ] && cmp -s - "$1"
 }
 
+# Starts or restarts a unit; where that fails, what it said is told.
+bring_up() { # bring_up start|restart UNIT
+  quietly systemctl "$1" "$2" && return
+  journalctl --no-pager --boot --lines 15 --output cat --unit "$2" 2>/dev/null | tee -a "$LOG" >&2
+  fail "$2 does not $1." "journalctl -u $2"
+}
+
 has_systemd() { [ -d /run/systemd/system ]; }
 
 as_user() { runuser -u "$user" -- env -i HOME="$home" USER="$user" LOGNAME="$user" LANG=C.UTF-8 PATH="$home/.local/bin:/usr/local/bin:/usr/bin:/bin" "$@"; }
@@ -523,7 +530,10 @@ is_tailnet() {
   [ -n "$finding" ]
 }
 do_tailnet() {
-  if has_systemd; then quietly systemctl enable --now tailscaled || fail 'tailscaled does not start.' 'journalctl -u tailscaled'; fi
+  if has_systemd; then
+    quietly systemctl enable tailscaled
+    bring_up start tailscaled.service
+  fi
   if [ -z "$authkey_file" ]; then
     say '   not yet in a tailnet: run "tailscale up --ssh", then this script again'
     return
@@ -561,7 +571,7 @@ do_firewall() {
   fi
   put "$ETC/firewall.nft" 0644 <"$PACKAGE/provisioning/firewall.nft"
   quietly systemctl enable stackmemory-firewall.service
-  if has_systemd; then quietly systemctl restart stackmemory-firewall.service || fail 'The firewall was refused.' 'journalctl -u stackmemory-firewall'; fi
+  if has_systemd; then bring_up restart stackmemory-firewall.service; fi
 }
 
 readonly UPGRADES=/etc/apt/apt.conf.d/52stackmemory
@@ -587,7 +597,7 @@ do_running() {
   for one in $(services); do quietly systemctl enable "$one" || fail "$one cannot be enabled."; done
   has_systemd || return 0
   for one in $(services); do
-    quietly systemctl start "$one" || fail "$one does not start." "journalctl -u $one"
+    bring_up start "$one"
   done
 }
 
@@ -604,7 +614,7 @@ restart_changed() {
         say '   the session goes on as it is; "systemctl restart stackmemory-session" ends the agent and starts it anew'
       fi
     elif has_changed "$UNIT_DIRECTORY/$one" || has_changed "$PACKAGE" || has_changed "$SETTINGS" || has_changed "$PUSH_DROP_IN"; then
-      quietly systemctl restart "$one" || fail "$one does not start again." "journalctl -u $one"
+      bring_up restart "$one"
       say "   restarted $one"
     fi
   done

@@ -22,9 +22,9 @@ describe('completion', () => {
       'login',
       'logout',
       'doctor',
+      'upgrade',
       'completion',
       'mcp',
-      'upgrade',
       'serve',
       'help',
       'version',
@@ -45,7 +45,7 @@ describe('completion', () => {
     expect(await complete('login', '--no-')).toEqual(['--no-adopt', '--no-sync', '--no-host', '--no-color']);
     expect(await complete('brain', 'sync', '--p')).toEqual(['--push', '--pull']);
     expect(await complete('brain', 'resolve', '--k')).toEqual(['--keep', '--kind']);
-    expect(await complete('host', '')).toEqual(['status', 'stop', 'logs']);
+    expect(await complete('host', '')).toEqual(['status', 'stop', 'logs', 'run']);
   });
 
   it.each(['bash', 'zsh', 'fish'])('[X23] there is a script for %s that calls back', async (shell) => {

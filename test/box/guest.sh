@@ -66,7 +66,8 @@ common() {
 case $1 in
   first)
     cp /root/stackmemory/setup.sh /root/setup.sh 2>/dev/null
-    sed 's/^/# /' /var/log/stackmemory-setup.log | tail -n 40
+    holds 'the set-up got to its end' grep -q ' Done[.]' /var/log/stackmemory-setup.log
+    sed 's/^/# /' /var/log/stackmemory-setup.log | tail -n 60
     common
     holds 'the key of the tailnet is wiped' no test -e /root/stackmemory/ts-authkey
     holds 'and is nowhere else' key_is_nowhere

@@ -11,6 +11,7 @@ export const LAYERS = [
   'server-stub',
   'lib/server',
   'lib/mcp',
+  'lib/agents',
   'lib/index.ts',
   'lib/host',
   'lib/sync',

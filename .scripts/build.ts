@@ -106,6 +106,14 @@ const mcp = {
   minify: true,
 } as const satisfies BuildOptions;
 
+/** Alone, likewise: for `sm setup`. The editor of JSON is bundled from its modules; its other form finds its parts at run time. */
+const agents = {
+  ...mcp,
+  entryPoints: ['lib/agents/main.ts'],
+  outfile: path.join(staging, 'agents.cjs'),
+  mainFields: ['module', 'main'],
+} as const satisfies BuildOptions;
+
 async function main(): Promise<void> {
   const startedMs = Date.now();
   const isForced = process.argv.includes('--force');
@@ -121,6 +129,7 @@ async function main(): Promise<void> {
       build(portal),
       build(tokenizer),
       build(mcp),
+      build(agents),
       buildPage(root, path.join(staging, 'portal')),
     ];
     // All are awaited even where one fails: none may go on writing into a directory that is being removed.
@@ -150,6 +159,7 @@ async function main(): Promise<void> {
     'portal.cjs',
     'tokenizer.cjs',
     'mcp.cjs',
+    'agents.cjs',
     'template.tar.gz',
   ]) {
     console.log(`  dist/${name.padEnd(16)} ${Math.ceil(fs.statSync(path.join(dist, name)).size / 1024)} KiB`);

@@ -9,6 +9,8 @@ import type { Context } from './command.ts';
 /** All drafts of one `record --from`, in bytes. */
 export const DRAFTS_BYTES_MAX = 16 * 1024 * 1024;
 
+const ANSWER_CHARACTERS_MAX = 1_024;
+
 /** A line end that the shell adds and nobody meant, in bytes. */
 const LINE_END_BYTES = 2;
 
@@ -26,6 +28,16 @@ export async function readStdin(context: Context, what: string, bytesMax: number
     await context.stderr.write(`Reading ${what} from the terminal; end with Ctrl-D on a line of its own.\n`);
   }
   return collect(context.stdin.chunks(), 'stdin', bytesMax);
+}
+
+/** One line that a person types, at most 1 KiB of it; what came before a lost terminal is the answer. */
+export async function readAnswer(context: Context): Promise<string> {
+  let answer = '';
+  for await (const chunk of context.stdin.chunks()) {
+    answer += Buffer.from(chunk).toString('utf8');
+    if (answer.includes('\n') || answer.length > ANSWER_CHARACTERS_MAX) break;
+  }
+  return answer.split('\n')[0] ?? '';
 }
 
 /** Gathers `chunks`, and stops reading as soon as they are too many. */

@@ -1,4 +1,4 @@
-/** What npm knows of this program, and has it install. npm itself is asked, so that its settings and mirrors hold. */
+/** How this program came here, how it is started, and what npm knows of it. npm itself is asked, so that its settings and mirrors hold. */
 import { execFile, type ExecFileException } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,6 +17,20 @@ export function installation(): Installation {
   if (fs.existsSync(path.join(directory, '.git'))) return { kind: 'checkout', directory };
   const prefix = prefixOf(directory);
   return prefix === undefined ? { kind: 'other', directory } : { kind: 'global', directory, prefix };
+}
+
+/**
+ * How another program starts this one: by its name, where the PATH leads here; else by Node and the file, as one that
+ * was not installed can be started.
+ */
+export function programWords(env: Readonly<Record<string, string | undefined>>): string[] {
+  const own = fs.realpathSync(assetPath('sm.cjs'));
+  const first = (env['PATH'] ?? '')
+    .split(path.delimiter)
+    .map((directory) => path.join(directory, 'sm'))
+    .find((file) => path.isAbsolute(file) && fs.existsSync(file));
+  if (first !== undefined && fs.realpathSync(first) === own) return ['sm'];
+  return [process.execPath, own];
 }
 
 /** Where `npm install --global` put it; undefined where it did not. */

@@ -32,6 +32,11 @@ function isInProcess(context: Context, options: Options): boolean {
   return options.isSet('no-host') || context.env['SM_NO_HOST'] === '1';
 }
 
+/** A word for a frame that nobody can have known when recording: 32 bits of a random UUID. */
+export function fenceOf(context: Context): string {
+  return context.newId().slice(0, 8);
+}
+
 export function scopeOf(location: Location): Scope {
   return { workspaceId: location.workspaceId, projectId: location.projectId };
 }

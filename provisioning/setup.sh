@@ -310,7 +310,9 @@ is_machine() {
 }
 
 base_packages() {
-  echo ca-certificates curl git gpg tmux
+  echo ca-certificates curl git gpg iproute2 tmux
+  # A clock that nobody keeps makes the newest entry look old.
+  if ! is_installed chrony && ! is_installed ntpsec; then echo systemd-timesyncd; fi
   if [ "$firewall" = yes ]; then echo nftables; fi
   if [ "$upgrades" = yes ]; then echo unattended-upgrades; fi
 }
@@ -546,14 +548,21 @@ do_tailnet() {
   wipe_authkey
 }
 
-# The file, and what cloud-init kept of the user-data that it came in.
+# The file, and what cloud-init keeps of the user-data that it came in, which it may fetch anew at every boot.
 wipe_authkey() {
-  local one
+  local script=/var/lib/cloud/scripts/per-boot/stackmemory-wipe
   shred -u -- "$authkey_file"
-  for one in /var/lib/cloud/instances/*/{user-data.txt,user-data.txt.i,cloud-config.txt,obj.pkl,vendor-cloud-config.txt} \
-    /run/cloud-init/instance-data-sensitive.json; do
-    if [ -f "$one" ] && grep -qa 'tskey-' "$one"; then sed -i 's/tskey-[A-Za-z0-9_-]*/tskey-wiped/g' "$one"; fi
-  done
+  if [ -d /var/lib/cloud/scripts ]; then
+    put "$script" 0700 <<'SCRIPT'
+#!/bin/sh
+# The key of the tailnet that the user-data has is of no use any more.
+grep -rlas 'tskey-[A-Za-z]' /var/lib/cloud/instances /run/cloud-init | while read -r one; do
+  # Of the same length: some of these are packed.
+  perl -pi -e 's/tskey-([A-Za-z][A-Za-z0-9_-]*)/"tskey-" . "0" x length($1)/ge' "$one"
+done
+SCRIPT
+    "$script"
+  fi
   log 'joined the tailnet, and wiped its key'
 }
 

@@ -181,6 +181,14 @@ const TOP_LEVEL: CommandGroup = {
       load: () => import('./login.ts'),
     },
     { name: 'logout', args: '', summary: 'Forget the key; what is here stays', load: () => import('./logout.ts') },
+    { name: 'setup', args: '[agent]', summary: 'Connect an agent with the brain', load: () => import('./setup.ts') },
+    {
+      name: 'hook',
+      args: '<event>',
+      summary: 'What agents run by themselves',
+      isHidden: true,
+      load: () => import('./hook.ts'),
+    },
     { name: 'doctor', args: '', summary: 'Check everything, and say what to do', load: () => import('./doctor.ts') },
     { name: 'upgrade', args: '', summary: 'Install the newest version', load: () => import('./upgrade.ts') },
     {

@@ -3,7 +3,7 @@ import { detectClientAgent } from '../agent.ts';
 import type { CommandModule } from '../command.ts';
 import type { Brain } from '../../lib/brain/contract.ts';
 import type { McpRim } from '../../lib/mcp/rim.ts';
-import { openBrain, scopeOf } from '../session.ts';
+import { fenceOf, openBrain, scopeOf } from '../session.ts';
 import { asOfTime, endOf, startOf } from '../values.ts';
 
 export const command: CommandModule = {
@@ -31,7 +31,7 @@ export const command: CommandModule = {
       scope: async () => scopeOf(await locate()),
       agentOf: async (name) => detectClientAgent(context.env, (await locate()).configAgent, name),
       newId: () => context.newId(),
-      newFence: () => context.newId().slice(0, FENCE_CHARACTERS),
+      newFence: () => fenceOf(context),
       sinceMs: (text) => startOf(text, context.now(), 'since'),
       untilMs: (text) => endOf(text, context.now(), 'until'),
       asOfMs: (text) => asOfTime(context, text),
@@ -47,6 +47,3 @@ export const command: CommandModule = {
     return 0;
   },
 };
-
-/** Of a random UUID: 32 bits. */
-const FENCE_CHARACTERS = 8;

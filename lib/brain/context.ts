@@ -3,6 +3,7 @@
  * them packed. Owns what "matters most" means where nothing was asked.
  */
 import type { Entry } from '../core/entry.ts';
+import { hasFailed } from '../core/failed.ts';
 import { packContext } from '../recall/context.ts';
 import type { ContextCandidate } from '../recall/context-formats.ts';
 import { recallEntries } from '../recall/recall.ts';
@@ -19,10 +20,6 @@ const SECTION_ENTRIES_MAX = 30;
 /** Experiments among which the failed ones are looked for. */
 const EXPERIMENTS_MAX = 200;
 const CONFLICTS_MAX = 1_000;
-
-/** What an experiment says whose way is not to be gone again. */
-const FAILED =
-  /\b(?:fail(?:s|ed|ure|ing)?|(?:do|does|did|is|was|could|can)(?:n['’]t| not| never) (?:work|help|matter|worth)|no (?:gain|effect|improvement|difference|benefit)|slower|worse|regress\w*|revert\w*|rolled? back|abandon\w*|gave up|dead end|broke|rejected|not worth)\b/iu;
 
 export async function context(database: Database, request: ContextRequest, nowMs: number): Promise<ContextPack> {
   const { scope, includesOrg = false, budget, format } = request;
@@ -82,11 +79,6 @@ async function gather(
     named('Tried and failed', experiments.filter(hasFailed).slice(0, SECTION_ENTRIES_MAX)),
     named('New', await list({}, SECTION_ENTRIES_MAX)),
   ]);
-}
-
-export function hasFailed({ title, conclusion, summary, tags }: Entry): boolean {
-  if (tags.some((tag) => /^(?:failed|failure|rejected|dead-end)$/i.test(tag))) return true;
-  return FAILED.test(conclusion === '' ? `${title}\n${summary}` : `${title}\n${conclusion}`);
 }
 
 function named(section: string, entries: Entry[]): Gathered[] {

@@ -4,7 +4,7 @@
  */
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { type ErrorCode, toSmError } from '../core/errors.ts';
-import { DATA_NOTE } from './entries.ts';
+import { framed } from '../core/frame.ts';
 
 type Structure = Record<string, unknown>;
 
@@ -16,13 +16,6 @@ export function done(line: string, structuredContent: Structure): CallToolResult
 /** What was recorded earlier, framed. */
 export function recalled(fence: string, structuredContent: Structure): CallToolResult {
   return { content: [{ type: 'text', text: framed(fence, structuredContent) }], structuredContent };
-}
-
-/** JSON on one line without "<", so that nothing in it looks like the end of the frame, or of any other. */
-export function framed(fence: string, value: Structure): string {
-  const tag = `stackmemory-${fence}`;
-  const json = JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
-  return `<${tag}>\n${DATA_NOTE} It ends at </${tag}>.\n${json}\n</${tag}>\n`;
 }
 
 /** A failure in words that a model can act on; it is an answer, so that the model sees it. */

@@ -2,8 +2,8 @@
 import { type McpServer, ProtocolError, ProtocolErrorCode, ResourceTemplate } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { plainLine } from '../recall/plain-line.ts';
-import { framed } from './answers.ts';
-import { DATA_NOTE, showEntry } from './entries.ts';
+import { DATA_NOTE, framed } from '../core/frame.ts';
+import { showEntry } from './entries.ts';
 import type { McpRim } from './rim.ts';
 
 const LISTED_MAX = 50;

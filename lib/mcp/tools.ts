@@ -15,7 +15,8 @@ import { similarTo } from '../brain/similar-to.ts';
 import { CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN } from '../core/limits.ts';
 import { CONTEXT_FORMATS, ENTRY_KINDS } from '../core/vocabulary.ts';
 import { done, failed, recalled } from './answers.ts';
-import { DATA_NOTE, entryShape, hitShape, showEntry, showHit, showSimilar, similarShape } from './entries.ts';
+import { DATA_NOTE } from '../core/frame.ts';
+import { entryShape, hitShape, showEntry, showHit, showSimilar, similarShape } from './entries.ts';
 import type { McpRim } from './rim.ts';
 
 const RECALL_LIMIT_DEFAULT = 8;

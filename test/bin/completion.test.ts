@@ -21,6 +21,7 @@ describe('completion', () => {
     expect(await complete('')).toEqual([
       'login',
       'logout',
+      'setup',
       'doctor',
       'upgrade',
       'completion',

@@ -121,7 +121,7 @@ case $1 in
     common
     holds 'what was recorded is there' within 60 as_agent "sm brain list" 
     holds 'and is the same' as_agent "sm brain list | grep -q 'before the power went'"
-    holds 'the key has not come back' key_is_nowhere
+    holds 'the key has not come back' within 120 key_is_nowhere
     holds 'the uninstallation' setup --uninstall --purge
     holds 'leaves no user' no getent passwd agent
     holds 'nor files' none_of /opt/stackmemory /etc/stackmemory /usr/local/bin/sm /var/lib/stackmemory-box /home/agent

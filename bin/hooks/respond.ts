@@ -1,0 +1,119 @@
+/**
+ * What a hook answers: at a session's start what the brain knows of the project, before a command that it was tried and
+ * failed, and once, when work ends of which nothing was recorded, a reminder. Undefined where there is nothing to say.
+ */
+import { hasFailed } from '../../lib/core/failed.ts';
+import type { Brain } from '../../lib/brain/contract.ts';
+import type { RecallHit } from '../../lib/brain/recall-contract.ts';
+import { framed } from '../../lib/core/frame.ts';
+import type { Context, Location, Options } from '../command.ts';
+import { fenceOf, openBrain, scopeOf } from '../session.ts';
+import type { HookEvent, HookInput } from './input.ts';
+import { readSession, type SessionMark, writeSession } from './sessions.ts';
+
+/** Tokens at a session's start, and of a warning. */
+const CONTEXT_TOKENS = 1_500;
+const WARNING_CHARACTERS_MAX = 600;
+/**
+ * A warning interrupts: what is found must be more than barely relevant. Of the records in test/eval, queries that are
+ * some entry's own title score above this, those of other projects below.
+ */
+const WARNING_SCORE_MIN = 0.5;
+const WARNING_HITS_MAX = 5;
+/** Commands of a word or two (`ls`, `git status`) are no experiment. */
+const COMMAND_WORDS_MIN = 3;
+/** Sessions that are over sooner have learned nothing that wants recording. */
+const REMINDER_AFTER_MS = 10 * 60_000;
+
+export interface HookCall {
+  event: HookEvent;
+  agent: string;
+  input: HookInput;
+}
+
+export async function respond(context: Context, options: Options, call: HookCall): Promise<unknown> {
+  switch (call.event) {
+    case 'session-start':
+      return atStart(context, options, call);
+    case 'before-tool':
+      return beforeTool(context, options, call);
+    case 'turn-end':
+      return atEnd(context, options, call);
+    default:
+      return call.event satisfies never;
+  }
+}
+
+async function atStart(context: Context, options: Options, { agent, input }: HookCall): Promise<unknown> {
+  if (input.sessionId !== undefined && input.source !== 'compact') {
+    writeSession(context, input.sessionId, { startedMs: context.now(), isReminded: false });
+  }
+  return inBrain(context, options, input, async (brain, location) => {
+    const pack = await brain.run('context', { scope: scopeOf(location), budget: CONTEXT_TOKENS, format: 'markdown' });
+    if (pack.text === '') return undefined;
+    if (agent === 'cursor') return { additional_context: pack.text };
+    return { hookSpecificOutput: { hookEventName: 'SessionStart', additionalContext: pack.text } };
+  });
+}
+
+async function beforeTool(context: Context, options: Options, { input }: HookCall): Promise<unknown> {
+  const query = input.shellCommand?.slice(0, 2_000);
+  if (query === undefined || (query.match(/[\p{L}\p{N}]+/gu) ?? []).length < COMMAND_WORDS_MIN) return undefined;
+  return inBrain(context, options, input, async (brain, location) => {
+    const hits = await brain.run('recall', {
+      scope: { workspaceId: location.workspaceId, projectId: location.projectId },
+      query: asPlainWords(query),
+      kind: 'experiment',
+      limit: WARNING_HITS_MAX,
+    });
+    const failed = hits.find((hit) => hit.score >= WARNING_SCORE_MIN && hasFailed(hit));
+    if (failed === undefined) return undefined;
+    return {
+      hookSpecificOutput: { hookEventName: 'PreToolUse', additionalContext: warningOf(failed, fenceOf(context)) },
+    };
+  });
+}
+
+async function atEnd(context: Context, options: Options, { input }: HookCall): Promise<unknown> {
+  const { sessionId } = input;
+  if (sessionId === undefined || input.isAskedAgain) return undefined;
+  const mark: SessionMark | undefined = readSession(context, sessionId);
+  if (mark === undefined || mark.isReminded || context.now() - mark.startedMs < REMINDER_AFTER_MS) return undefined;
+  return inBrain(context, options, input, async (brain, location) => {
+    const recorded = await brain.run('list', { scope: scopeOf(location), sinceMs: mark.startedMs, limit: 1 });
+    // Once a session, whatever comes of it.
+    writeSession(context, sessionId, { ...mark, isReminded: true });
+    if (recorded.length > 0) return undefined;
+    return {
+      decision: 'block',
+      reason:
+        'Nothing was recorded in this session. If an experiment ended, a decision was made or something surprising was ' +
+        'learned, record it now with its conclusion (brain_record, or sm brain record). If not, just end.',
+    };
+  });
+}
+
+/** Without what the language of queries would take for its own: a command has dashes, quotes and colons. */
+function asPlainWords(text: string): string {
+  return (text.match(/[\p{L}\p{N}_./@-]+/gu) ?? []).map((word) => word.replace(/^-+/, '')).join(' ');
+}
+
+function warningOf({ entryId, title, conclusion }: RecallHit, fence: string): string {
+  const said = { id: entryId, title, conclusion: conclusion.slice(0, WARNING_CHARACTERS_MAX) };
+  return `StackMemory: something like this was tried here before, and failed; "sm brain show ${entryId}" has all of it.\n${framed(fence, said)}`;
+}
+
+async function inBrain<T>(
+  context: Context,
+  options: Options,
+  { cwd }: HookInput,
+  use: (brain: Brain, location: Location) => Promise<T>,
+): Promise<T> {
+  const location = await context.locate(cwd);
+  const brain = await openBrain(context, options, location);
+  try {
+    return await use(brain, location);
+  } finally {
+    await brain.close();
+  }
+}

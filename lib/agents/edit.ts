@@ -1,0 +1,57 @@
+/**
+ * One wish about a settings file of somebody else, and how it is made to hold in a text: an entry in JSON, TOML or YAML,
+ * or a block of prose. Pure. Whatever else the text has, comments and odd spacing included, stays as it is, byte for
+ * byte; a wish that holds already changes nothing, and one that cannot be made to hold safely is refused.
+ */
+import { setInJson, unsetInJson } from './json-text.ts';
+import { addBlock, removeBlock } from './marked-text.ts';
+import { setInToml, unsetInToml } from './toml-text.ts';
+import { setInYaml, unsetInYaml } from './yaml-text.ts';
+
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+
+export type Edit =
+  /** A property of an object; one that is there already is the user's, and is kept. */
+  | { format: 'json'; path: readonly string[]; value: JsonValue }
+  /** An item of a list, unless one has this text in it. */
+  | { format: 'json-item'; path: readonly string[]; value: JsonValue; mark: string }
+  /** A table of strings and lists of strings. */
+  | { format: 'toml'; table: string; value: Readonly<Record<string, string | string[]>> }
+  /** An entry of a mapping at the top. */
+  | { format: 'yaml'; path: readonly [string, string]; value: Readonly<Record<string, string | string[]>> }
+  /** Prose between markers. */
+  | { format: 'text'; block: string };
+
+/** @throws SmError `config_invalid` for a text that cannot be read, `conflict` for one that is of another shape */
+export function applyEdit(text: string, edit: Edit): string {
+  switch (edit.format) {
+    case 'json':
+    case 'json-item':
+      return setInJson(text, edit);
+    case 'toml':
+      return setInToml(text, edit);
+    case 'yaml':
+      return setInYaml(text, edit);
+    case 'text':
+      return addBlock(text, edit.block);
+    default:
+      return edit satisfies never;
+  }
+}
+
+/** Takes back what `applyEdit` did, and leaves what is another's. @throws SmError as `applyEdit` */
+export function revertEdit(text: string, edit: Edit): string {
+  switch (edit.format) {
+    case 'json':
+    case 'json-item':
+      return unsetInJson(text, edit);
+    case 'toml':
+      return unsetInToml(text, edit);
+    case 'yaml':
+      return unsetInYaml(text, edit);
+    case 'text':
+      return removeBlock(text);
+    default:
+      return edit satisfies never;
+  }
+}

@@ -1,0 +1,21 @@
+/** Loads what sets agents up into a command; nothing of it is loaded otherwise. Its errors are made the caller's. */
+import { createRequire } from 'node:module';
+import { rethrowAsOurs } from '../core/errors.ts';
+import { assetPath } from '../store/assets.ts';
+import type * as Bundle from './main.ts';
+
+export function loadAgents(): typeof Bundle {
+  const agents = createRequire(import.meta.url)(assetPath('agents.cjs')) as typeof Bundle;
+  const ours = <T>(act: () => T): T => {
+    try {
+      return act();
+    } catch (error) {
+      return rethrowAsOurs(error);
+    }
+  };
+  return {
+    ...agents,
+    planSetup: (request) => ours(() => agents.planSetup(request)),
+    carryOut: (request, planned) => ours(() => agents.carryOut(request, planned)),
+  };
+}

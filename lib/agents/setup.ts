@@ -1,0 +1,220 @@
+/**
+ * Makes an agent's settings what its catalogue wishes, and takes it back: reads the files, plans, and writes. Owns the
+ * backups and the note of what was written, by which taking back gives the very bytes that were there before, as long as
+ * nobody else has written since.
+ * Invariant: a file is replaced in one step, keeps its mode, and is never touched where it could not be read or edited.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { SmError, toSmError } from '../core/errors.ts';
+import { AGENTS, type AgentName, type Places, PROGRAMS, type SetupScope, wishesOf } from './catalogue.ts';
+import { applyEdit, type Edit, revertEdit } from './edit.ts';
+
+const FILE_BYTES_MAX = 32 * 1024 * 1024;
+const PRIVATE_MODE = 0o600;
+
+export interface SetupRequest {
+  agent: AgentName;
+  scope: SetupScope;
+  isRemoving: boolean;
+  home: string;
+  root: string;
+  env: Readonly<Record<string, string | undefined>>;
+  program: readonly string[];
+  /** Where backups and notes are kept; made where it is missing. */
+  stateDirectory: string;
+}
+
+export interface PlannedFile {
+  file: string;
+  /** Undefined: there is none. */
+  before: string | undefined;
+  after: string | undefined;
+}
+
+interface Note {
+  /** Agents whose wishes are in the file. */
+  agents: string[];
+  /** The backup of what was there before the first of them; null where there was no file. */
+  backup: string | null;
+  /** SHA-256 of what was written last. */
+  written: string;
+}
+
+/** Agents that are installed, by their programs on the PATH. */
+export function detectAgents(env: SetupRequest['env']): AgentName[] {
+  const directories = (env['PATH'] ?? '').split(path.delimiter).filter((directory) => directory !== '');
+  const endings = process.platform === 'win32' ? ['.exe', '.cmd', ''] : [''];
+  const isThere = (program: string) =>
+    directories.some((directory) => endings.some((ending) => fs.existsSync(path.join(directory, program + ending))));
+  return AGENTS.filter((agent) => PROGRAMS[agent].some((program) => isThere(program)));
+}
+
+/** What would change; files that are as they should be are left out. @throws SmError naming the file */
+export function planSetup(request: SetupRequest): PlannedFile[] {
+  const notes = readNotes(request);
+  return wishesOf(request.agent, placesOf(request)).flatMap(({ file, edits }) => {
+    const before = readSettings(file);
+    const after = request.isRemoving
+      ? withoutWish(request, notes.get(file), { file, before, edits })
+      : named(file, () => edits.reduce((text, edit) => applyEdit(text, edit), before ?? ''));
+    return after === before ? [] : [{ file, before, after }];
+  });
+}
+
+/** Writes what was planned, backups first. @throws SmError naming the file; those before it are written then */
+export function carryOut(request: SetupRequest, planned: readonly PlannedFile[]): void {
+  const notes = readNotes(request);
+  fs.mkdirSync(request.stateDirectory, { recursive: true, mode: 0o700 });
+  // What holds already is noted as well: somebody else's taking back must leave it.
+  for (const { file } of request.isRemoving ? [] : wishesOf(request.agent, placesOf(request))) {
+    const note = notes.get(file);
+    if (note !== undefined && !note.agents.includes(request.agent)) note.agents.push(request.agent);
+  }
+  for (const { file, before, after } of planned) {
+    if (readSettings(file) !== before) {
+      throw new SmError({
+        code: 'conflict',
+        message: `${file} was changed meanwhile.`,
+        hint: 'Run the command again.',
+      });
+    }
+    const note = notes.get(file);
+    if (request.isRemoving) notes.delete(file);
+    else {
+      const isOurs = note !== undefined && before !== undefined && note.written === hashOf(before);
+      notes.set(file, {
+        agents: [...new Set([...(note?.agents ?? []), request.agent])],
+        backup: isOurs ? note.backup : backUp(request, before),
+        written: hashOf(after ?? ''),
+      });
+    }
+    replace(file, after);
+    writeNotes(request, notes);
+  }
+  if (request.isRemoving) forget(request, notes);
+  writeNotes(request, notes);
+}
+
+/** @returns undefined where the file goes altogether */
+function withoutWish(
+  { agent }: SetupRequest,
+  note: Note | undefined,
+  { file, before, edits }: { file: string; before: string | undefined; edits: readonly Edit[] },
+): string | undefined {
+  if (before === undefined) return undefined;
+  // Another agent reads the same file.
+  if (note?.agents.some((other) => other !== agent) === true) return before;
+  if (note !== undefined && note.written === hashOf(before)) {
+    return note.backup === null ? undefined : fs.readFileSync(note.backup, 'utf8');
+  }
+  return named(file, () => edits.toReversed().reduce((text, edit) => revertEdit(text, edit), before));
+}
+
+/** This agent no longer wishes anything. */
+function forget(request: SetupRequest, notes: Map<string, Note>): void {
+  for (const { file } of wishesOf(request.agent, placesOf(request))) {
+    const note = notes.get(file);
+    if (note === undefined) continue;
+    note.agents = note.agents.filter((other) => other !== request.agent);
+    if (note.agents.length === 0) notes.delete(file);
+  }
+}
+
+function placesOf({ scope, home, root, env, program }: SetupRequest): Places {
+  // A project's files are shared: the name alone means this program on every machine.
+  return { scope, home, root, env, exists: fs.existsSync, program: scope === 'project' ? ['sm'] : program };
+}
+
+function readSettings(file: string): string | undefined {
+  const stat = fs.statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  if (!stat.isFile()) throw refused(file, 'it is not a file.', 'Move it away.');
+  if (stat.size > FILE_BYTES_MAX) throw refused(file, 'it is too large for settings.', 'Look at what it is.');
+  const bytes = inWords(file, () => fs.readFileSync(file));
+  const text = bytes.toString('utf8');
+  if (!Buffer.from(text, 'utf8').equals(bytes)) throw refused(file, 'it is not UTF-8.', 'Save it as UTF-8 first.');
+  return text;
+}
+
+/** Beside it and renamed, with its mode; a symbolic link stays one. */
+function replace(file: string, text: string | undefined): void {
+  inWords(file, () => {
+    const target =
+      fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true ? fs.realpathSync(file) : file;
+    if (text === undefined) return fs.rmSync(target);
+    fs.mkdirSync(path.dirname(target), { recursive: true });
+    const stat = fs.statSync(target, { throwIfNoEntry: false });
+    // One that its owner has made read-only is not to be written, though renaming would do it.
+    if (stat !== undefined) fs.accessSync(target, fs.constants.W_OK);
+    if (stat !== undefined && (stat.mode & 0o200) === 0) throw Object.assign(new Error(), { code: 'EACCES' });
+    const beside = path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(6).toString('hex')}`);
+    try {
+      fs.writeFileSync(beside, text, { mode: stat?.mode ?? PRIVATE_MODE, flush: true, flag: 'wx' });
+      if (stat !== undefined) fs.chmodSync(beside, stat.mode);
+      fs.renameSync(beside, target);
+    } finally {
+      fs.rmSync(beside, { force: true });
+    }
+  });
+}
+
+function backUp({ stateDirectory }: SetupRequest, before: string | undefined): string | null {
+  if (before === undefined) return null;
+  const file = path.join(stateDirectory, `${hashOf(before).slice(0, 32)}.backup`);
+  fs.writeFileSync(file, before, { mode: PRIVATE_MODE, flush: true });
+  return file;
+}
+
+function notesFile({ stateDirectory }: SetupRequest): string {
+  return path.join(stateDirectory, 'written.json');
+}
+
+function readNotes(request: SetupRequest): Map<string, Note> {
+  try {
+    return new Map(Object.entries(JSON.parse(fs.readFileSync(notesFile(request), 'utf8')) as Record<string, Note>));
+  } catch {
+    return new Map(); // None yet, or damaged: then what was written is taken back entry by entry.
+  }
+}
+
+function writeNotes(request: SetupRequest, notes: ReadonlyMap<string, Note>): void {
+  replace(notesFile(request), `${JSON.stringify(Object.fromEntries(notes), null, 2)}\n`);
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function named<T>(file: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    const { message, hint } = toSmError(error);
+    throw refused(file, message, hint);
+  }
+}
+
+function inWords<T>(file: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof SmError || code === undefined) throw error;
+    throw new SmError({
+      code: 'no_permission',
+      message: `${file} cannot be changed (${code}).`,
+      hint: 'Nothing of it was written. Give yourself the right to, or make the entry by hand: see docs/AGENTS.md.',
+      cause: error,
+    });
+  }
+}
+
+function refused(file: string, why: string, hint: string | undefined): SmError {
+  return new SmError({
+    code: 'config_invalid',
+    message: `${file} is left as it is: ${why}`,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}

@@ -3,7 +3,6 @@ import { execFile, type ExecFileException } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { SmError } from '../lib/core/errors.ts';
-import { assetPath } from '../lib/store/assets.ts';
 import type { Installation } from './command.ts';
 
 const NAME = 'stackmemory';
@@ -13,7 +12,7 @@ const INSTALL_TIMEOUT_MS = 10 * 60_000;
 const COMPLAINT_CHARACTERS = 400;
 
 export function installation(): Installation {
-  const directory = path.resolve(fs.realpathSync(assetPath('command.cjs')), '../..');
+  const directory = path.resolve(ownFile(), '../..');
   if (fs.existsSync(path.join(directory, '.git'))) return { kind: 'checkout', directory };
   const prefix = prefixOf(directory);
   return prefix === undefined ? { kind: 'other', directory } : { kind: 'global', directory, prefix };
@@ -24,13 +23,18 @@ export function installation(): Installation {
  * was not installed can be started.
  */
 export function programWords(env: Readonly<Record<string, string | undefined>>): string[] {
-  const own = fs.realpathSync(assetPath('sm.cjs'));
+  const own = ownFile();
   const first = (env['PATH'] ?? '')
     .split(path.delimiter)
     .map((directory) => path.join(directory, 'sm'))
     .find((file) => path.isAbsolute(file) && fs.existsSync(file));
   if (first !== undefined && fs.realpathSync(first) === own) return ['sm'];
   return [process.execPath, own];
+}
+
+/** dist/sm.cjs, wherever links led from. */
+function ownFile(): string {
+  return fs.realpathSync(process.argv[1] ?? '');
 }
 
 /** Where `npm install --global` put it; undefined where it did not. */

@@ -5,7 +5,6 @@
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { compareVersions } from '../lib/core/version.ts';
 import type { Finding } from '../lib/host/doctor.ts';
 import { tailnetAddresses } from './addresses.ts';
 import { isLoopback, isTailnet, plainAddress } from './names.ts';
@@ -156,7 +155,7 @@ function inspectPortal(rim: BoxRim, status: PortalStatus | undefined): Finding {
       remedy: 'journalctl -u stackmemory-portal',
     };
   }
-  if (compareVersions(status.version, rim.version) !== 0) {
+  if (status.version !== rim.version) {
     const message = `The portal that runs is ${status.version}, and ${rim.version} is installed.`;
     return { check, status: 'warning', message, remedy: 'systemctl restart stackmemory-portal (the session stays)' };
   }

@@ -3,7 +3,7 @@
  * docs/AGENTS.md names.
  */
 import path from 'node:path';
-import type { Edit, JsonValue } from './edit.ts';
+import type { Edit, JsonValue } from './wish.ts';
 
 export const AGENTS = ['claude', 'codex', 'opencode', 'hermes', 'cursor', 'gemini'] as const;
 export type AgentName = (typeof AGENTS)[number];

@@ -6,21 +6,8 @@
 import { setInJson, unsetInJson } from './json-text.ts';
 import { addBlock, removeBlock } from './marked-text.ts';
 import { setInToml, unsetInToml } from './toml-text.ts';
+import type { Edit } from './wish.ts';
 import { setInYaml, unsetInYaml } from './yaml-text.ts';
-
-export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
-
-export type Edit =
-  /** A property of an object; one that is there already is the user's, and is kept. */
-  | { format: 'json'; path: readonly string[]; value: JsonValue }
-  /** An item of a list, unless one has this text in it. */
-  | { format: 'json-item'; path: readonly string[]; value: JsonValue; mark: string }
-  /** A table of strings and lists of strings. */
-  | { format: 'toml'; table: string; value: Readonly<Record<string, string | string[]>> }
-  /** An entry of a mapping at the top. */
-  | { format: 'yaml'; path: readonly [string, string]; value: Readonly<Record<string, string | string[]>> }
-  /** Prose between markers. */
-  | { format: 'text'; block: string };
 
 /** @throws SmError `config_invalid` for a text that cannot be read, `conflict` for one that is of another shape */
 export function applyEdit(text: string, edit: Edit): string {

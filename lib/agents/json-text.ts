@@ -12,7 +12,7 @@ import {
   printParseErrorCode,
   stripComments,
 } from 'jsonc-parser';
-import type { Edit, JsonValue } from './edit.ts';
+import type { Edit, JsonValue } from './wish.ts';
 import { otherShape, styleOf, unreadable, withLineEnds } from './text.ts';
 
 type JsonEdit = Extract<Edit, { format: 'json' | 'json-item' }>;

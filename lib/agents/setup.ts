@@ -9,7 +9,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { SmError, toSmError } from '../core/errors.ts';
 import { AGENTS, type AgentName, type Places, PROGRAMS, type SetupScope, wishesOf } from './catalogue.ts';
-import { applyEdit, type Edit, revertEdit } from './edit.ts';
+import { applyEdit, revertEdit } from './edit.ts';
+import type { Edit } from './wish.ts';
 
 const FILE_BYTES_MAX = 32 * 1024 * 1024;
 const PRIVATE_MODE = 0o600;

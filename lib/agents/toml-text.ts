@@ -1,6 +1,6 @@
 /** A table in TOML, appended as a marked block: TOML has no order that would matter. Pure. */
 import { parse } from 'smol-toml';
-import type { Edit } from './edit.ts';
+import type { Edit } from './wish.ts';
 import { addBlock, HASH, hasBlock, removeBlock } from './marked-text.ts';
 import { otherShape, styleOf, unreadable } from './text.ts';
 

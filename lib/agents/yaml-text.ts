@@ -3,7 +3,7 @@
  * there as text, so that nothing else is formatted anew. Pure.
  */
 import { isMap, isScalar, parseDocument, stringify, type YAMLMap } from 'yaml';
-import type { Edit } from './edit.ts';
+import type { Edit } from './wish.ts';
 import { otherShape, styleOf, unreadable, withLineEnds } from './text.ts';
 
 type YamlEdit = Extract<Edit, { format: 'yaml' }>;

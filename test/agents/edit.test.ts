@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { parse as parseToml } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { applyEdit, type Edit, revertEdit } from '../../lib/agents/edit.ts';
+import { applyEdit, revertEdit } from '../../lib/agents/edit.ts';
+import type { Edit } from '../../lib/agents/wish.ts';
 
 const SERVER: Edit = { format: 'json', path: ['mcpServers', 'stackmemory'], value: { command: 'sm', args: ['mcp'] } };
 const HOOK: Edit = {

@@ -28,6 +28,7 @@ try {
       'SQLite record': () => timeProcess([sqlite, file, 'record']),
       'sm brain record': () => timeProcess([program, ...RECORD], { env }),
       'SQLite recall': () => timeProcess([sqlite, file, 'recall']),
+      'sm hook session-start': () => timeProcess([program, 'hook', 'session-start', '--agent', 'claude'], { env }),
       'sm brain recall': () => timeProcess([program, 'brain', 'recall', 'jitter retry', '--json'], { env }),
     },
     rounds,

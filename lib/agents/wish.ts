@@ -1,0 +1,15 @@
+/** What is wished of a settings file of somebody else. Types alone. */
+
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+
+export type Edit =
+  /** A property of an object; one that is there already is the user's, and is kept. */
+  | { format: 'json'; path: readonly string[]; value: JsonValue }
+  /** An item of a list, unless one has this text in it. */
+  | { format: 'json-item'; path: readonly string[]; value: JsonValue; mark: string }
+  /** A table of strings and lists of strings. */
+  | { format: 'toml'; table: string; value: Readonly<Record<string, string | string[]>> }
+  /** An entry of a mapping at the top. */
+  | { format: 'yaml'; path: readonly [string, string]; value: Readonly<Record<string, string | string[]>> }
+  /** Prose between markers. */
+  | { format: 'text'; block: string };

@@ -1,5 +1,6 @@
 /** Who is calling. Pure: an agent is known by its own variables in the environment, unless the user says otherwise. */
 import { AGENT_CHARACTERS_MAX } from '../lib/core/limits.ts';
+import { CODING_AGENTS } from '../lib/core/vocabulary.ts';
 
 /** Variables that an agent sets for the commands it runs. */
 const MARKS: readonly (readonly [agent: string, isMark: (name: string) => boolean])[] = [
@@ -27,11 +28,9 @@ export function detectClientAgent(
   clientName: string | undefined,
 ): string {
   const name = clientName?.trim().toLowerCase().slice(0, AGENT_CHARACTERS_MAX).toWellFormed().replaceAll('\0', '');
-  const known = KNOWN_CLIENTS.find((agent) => name?.includes(agent) === true);
+  const known = CODING_AGENTS.find((agent) => name?.includes(agent) === true);
   return chosenAgent(env, configAgent) ?? known ?? markedAgent(env) ?? (name || 'agent');
 }
-
-const KNOWN_CLIENTS = ['claude', 'codex', 'opencode', 'hermes', 'gemini', 'cursor'] as const;
 
 function chosenAgent(
   env: Readonly<Record<string, string | undefined>>,

@@ -29,7 +29,10 @@ export const command: CommandModule = {
         return opening;
       },
       scope: async () => scopeOf(await locate()),
-      agentOf: async (name) => detectClientAgent(context.env, (await locate()).configAgent, name),
+      author: async (name) => {
+        const location = await locate();
+        return { scope: scopeOf(location), agent: detectClientAgent(context.env, location.configAgent, name) };
+      },
       newId: () => context.newId(),
       newFence: () => fenceOf(context),
       sinceMs: (text) => startOf(text, context.now(), 'since'),

@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { loadAgents } from '../../lib/agents/load.ts';
+import { CODING_AGENTS } from '../../lib/core/vocabulary.ts';
 import { brainPaths, currentDirectory } from '../../lib/scope/paths.ts';
 import { quoteShort, usageError } from '../arguments.ts';
 import type { CommandModule, Context, Options } from '../command.ts';
@@ -12,7 +13,7 @@ import { createView, type View } from '../print/view.ts';
 import { programWords } from '../npm.ts';
 
 type Agents = ReturnType<typeof loadAgents>;
-type AgentName = Agents['AGENTS'][number];
+type AgentName = (typeof CODING_AGENTS)[number];
 
 export const command: CommandModule = {
   options: [
@@ -54,18 +55,18 @@ export const command: CommandModule = {
 
 async function chooseAgents(
   context: Context,
-  { AGENTS, detectAgents }: Agents,
+  { detectAgents }: Agents,
   named: string | undefined,
   options: Options,
 ): Promise<AgentName[]> {
-  const agent = AGENTS.find((known) => known === named);
+  const agent = CODING_AGENTS.find((known) => known === named);
   if (agent !== undefined) return [agent];
   if (named !== undefined) {
-    throw usageError(`There is no agent ${quoteShort(named)} to set up.`, `There are ${AGENTS.join(', ')}.`);
+    throw usageError(`There is no agent ${quoteShort(named)} to set up.`, `There are ${CODING_AGENTS.join(', ')}.`);
   }
   const found = detectAgents(context.env);
   if (found.length === 0) {
-    throw usageError('None of the agents that can be set up is on the PATH.', `Name one: ${AGENTS.join(', ')}.`);
+    throw usageError('None of the agents that can be set up is on the PATH.', `Name one: ${CODING_AGENTS.join(', ')}.`);
   }
   if (options.isSet('yes')) return found;
   if (!context.stdin.isTerminal || !context.stderr.isTerminal) {

@@ -3,10 +3,10 @@
  * docs/AGENTS.md names.
  */
 import path from 'node:path';
+import type { CODING_AGENTS } from '../core/vocabulary.ts';
 import type { Edit, JsonValue } from './wish.ts';
 
-export const AGENTS = ['claude', 'codex', 'opencode', 'hermes', 'cursor', 'gemini'] as const;
-export type AgentName = (typeof AGENTS)[number];
+export type AgentName = (typeof CODING_AGENTS)[number];
 
 export const SCOPES = ['user', 'project'] as const;
 export type SetupScope = (typeof SCOPES)[number];

@@ -8,7 +8,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { SmError, toSmError } from '../core/errors.ts';
-import { AGENTS, type AgentName, type Places, PROGRAMS, type SetupScope, wishesOf } from './catalogue.ts';
+import { CODING_AGENTS } from '../core/vocabulary.ts';
+import { type AgentName, type Places, PROGRAMS, type SetupScope, wishesOf } from './catalogue.ts';
 import { applyEdit, revertEdit } from './edit.ts';
 import type { Edit } from './wish.ts';
 
@@ -49,7 +50,7 @@ export function detectAgents(env: SetupRequest['env']): AgentName[] {
   const endings = process.platform === 'win32' ? ['.exe', '.cmd', ''] : [''];
   const isThere = (program: string) =>
     directories.some((directory) => endings.some((ending) => fs.existsSync(path.join(directory, program + ending))));
-  return AGENTS.filter((agent) => PROGRAMS[agent].some((program) => isThere(program)));
+  return CODING_AGENTS.filter((agent) => PROGRAMS[agent].some((program) => isThere(program)));
 }
 
 /** What would change; files that are as they should be are left out. @throws SmError naming the file */

@@ -86,7 +86,10 @@ function fromPlain(value: Record<string, unknown>, place: ImportPlace): ImportLi
     ? ['id', String(id), typeof value['scope'] === 'string' ? value['scope'] : '']
     : ['line', line];
   const entry: Record<string, unknown> = {
-    entryId: isUuid(id) ? id : uuidOf(['entry', ...scope, ...identity], 7, created ?? updated ?? 0),
+    // Of a record with an id of its own only the time that stays may be in it.
+    entryId: isUuid(id)
+      ? id
+      : uuidOf(['entry', ...scope, ...identity], 7, created ?? (isName(id) ? 0 : (updated ?? 0))),
     workspaceId: place.scope.workspaceId,
     projectId: place.scope.projectId,
     agent: textOr(value['agent'], UNKNOWN_AGENT),

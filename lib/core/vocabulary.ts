@@ -5,8 +5,10 @@
 
 export const ENTRY_KINDS = ['experiment', 'decision', 'insight', 'note'] as const;
 export const ENTRY_STATUSES = ['active', 'superseded', 'retracted'] as const;
-/** Agents that the project knows by name; any other name is welcome too. */
-export const KNOWN_AGENTS = ['claude', 'codex', 'opencode', 'hermes', 'gemini', 'human'] as const;
+/** Coding agents that are known by name, that a client's own name is looked for, and that `sm setup` connects. */
+export const CODING_AGENTS = ['claude', 'codex', 'opencode', 'hermes', 'gemini', 'cursor'] as const;
+/** Who is offered as an entry's agent; any other name is welcome too. */
+export const KNOWN_AGENTS = [...CODING_AGENTS, 'human'] as const;
 
 /** What a context for a prompt is written as. */
 export const CONTEXT_FORMATS = ['markdown', 'xml', 'json'] as const;

@@ -10,8 +10,8 @@ export interface McpRim {
   brain(): Promise<Brain>;
   /** Asked at each call, so that a login or another project counts at once. @throws SmError */
   scope(): Promise<Scope>;
-  /** Under which name the client's entries are recorded. `clientName` is what it calls itself. */
-  agentOf(clientName: string | undefined): Promise<string>;
+  /** Where and under which name the client's entries are recorded. `clientName` is what it calls itself. */
+  author(clientName: string | undefined): Promise<{ scope: Scope; agent: string }>;
   /** A fresh UUID. */
   newId(): string;
   /** Random, of letters and digits: recorded text cannot know it. */

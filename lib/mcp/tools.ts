@@ -197,7 +197,7 @@ async function record(
   { supersedes, ...draft }: z.infer<typeof recordInput>,
   clientName: string | undefined,
 ): Promise<CallToolResult> {
-  const [brain, scope, agent] = await Promise.all([rim.brain(), rim.scope(), rim.agentOf(clientName)]);
+  const [brain, { scope, agent }] = await Promise.all([rim.brain(), rim.author(clientName)]);
   const [entry] = await brain.run('record', {
     requestId: rim.newId(),
     scope,

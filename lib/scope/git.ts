@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { SmError } from '../core/errors.ts';
 import { findRepository, repositoryAt, repositoryRoot } from './git-directory.ts';
 import { parseGitConfig } from './git-config.ts';
 import { LOOKUP_TIMEOUT_MS, runGit, sshHostName, WALK_TIMEOUT_MS } from './git-process.ts';
@@ -45,6 +46,54 @@ export function commitTimeMs(directory: string, revision: string, env: Environme
   const parameters = ['show', '--no-patch', '--format=%ct', '--end-of-options', `${revision}^{commit}`];
   const text = runGit(found.gitDirectory, parameters, LOOKUP_TIMEOUT_MS, env);
   return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text) * 1_000;
+}
+
+export interface Commit {
+  /** 40 or 64 hex digits. */
+  hash: string;
+  /** By its committer's clock. */
+  timeMs: number;
+  subject: string;
+  body: string;
+}
+
+/** Commits that are asked for at once: their text has to fit into what is read of git. */
+const COMMITS_PAGE = 100;
+const COMMITS_MAX = 20_000;
+
+/**
+ * The commits of HEAD without merges, newest first, at most 20,000.
+ * @throws SmError `not_found` outside a repository; `config_invalid` where git does not answer in time
+ */
+export function commitsOf(directory: string, env: Environment, sinceMs?: number): Commit[] {
+  const found = findRepository(directory, env);
+  if (found.kind !== 'repository') {
+    throw new SmError({
+      code: 'not_found',
+      message: `${directory} is in no git repository.`,
+      hint: 'Name one: sm brain import <directory> --source git',
+    });
+  }
+  const commits: Commit[] = [];
+  while (commits.length < COMMITS_MAX) {
+    const since = sinceMs === undefined ? [] : [`--since=@${Math.floor(sinceMs / 1_000)}`];
+    const parameters = [
+      'log',
+      '--no-merges',
+      `--max-count=${COMMITS_PAGE}`,
+      `--skip=${commits.length}`,
+      ...since,
+      '--format=%H%x00%ct%x00%s%x00%b%x1e',
+    ];
+    const text = runGit(found.gitDirectory, parameters, WALK_TIMEOUT_MS, env) ?? '';
+    const page = text.split('\x1e').flatMap((record) => {
+      const [hash = '', seconds = '', subject = '', body = ''] = record.trimStart().split('\0');
+      return /^[0-9a-f]{40,64}$/.test(hash) ? [{ hash, timeMs: Number(seconds) * 1_000, subject, body }] : [];
+    });
+    commits.push(...page);
+    if (page.length < COMMITS_PAGE) break;
+  }
+  return commits;
 }
 
 /** What names a commit, and is no option, range or search. */

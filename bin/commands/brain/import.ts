@@ -8,12 +8,16 @@ import type { Brain, ImportResult } from '../../../lib/brain/contract.ts';
 import { parseImportLine, type ImportLine } from '../../../lib/brain/import-lines.ts';
 import { ERROR_TABLE, SmError } from '../../../lib/core/errors.ts';
 import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX } from '../../batches.ts';
-import type { CommandModule, Context } from '../../command.ts';
+import { usageError } from '../../arguments.ts';
+import type { CommandModule, Context, Options } from '../../command.ts';
 import { fileFailure } from '../../files.ts';
+import type { ImportRecord } from '../../importers/records.ts';
+import { SOURCES } from '../../importers/sources.ts';
 import { readLines } from '../../lines.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
 import { scopeOf, withBrain } from '../../session.ts';
+import { startOf } from '../../values.ts';
 
 /** Refused lines that are listed; all are counted. */
 const REFUSED_LISTED_MAX = 1_000;
@@ -21,24 +25,39 @@ const REFUSED_LISTED_MAX = 1_000;
 const REFUSED_SHOWN_MAX = 20;
 
 export const command: CommandModule = {
-  options: [],
+  options: [
+    { flags: '--source <source>', summary: `What it is instead: ${SOURCES.join(', ')}`, values: SOURCES },
+    { flags: '--since <time>', summary: 'With --source git: commits since then' },
+    { flags: '--dry-run', summary: 'With --source: show what would be imported, and import nothing' },
+  ],
   notes:
     'Takes what sm brain export wrote, or one JSON object a line with title, summary, conclusion, kind, agent, tags,\n' +
     'refs, confidence, created_at, updated_at, id (all but title or summary may be missing). Importing a file again\n' +
-    'changes nothing.',
+    'changes nothing.\n\n' +
+    '--source reads what other tools keep: adr (a folder of decision records, status and successors kept), git (commits\n' +
+    'whose messages say why), instructions (CLAUDE.md, AGENTS.md: a note for each section), mcp-memory (the JSON of\n' +
+    "MCP's reference memory server), beads (its JSON lines). What has changed there becomes a new version of its entry.",
   examples: [
     'sm brain import brain.jsonl',
     'ssh laptop sm brain export | sm brain import -',
     'sm brain import records.jsonl --json',
+    'sm brain import docs/adr --source adr --dry-run',
+    'sm brain import --source git --since 1y',
   ],
-  async run(context, [file = '-'], options) {
-    const source = await openSource(context, file);
+  async run(context, [named], options) {
+    if (options.isSet('dry-run') && !options.isSet('source')) {
+      throw usageError('--dry-run goes with --source.', `For example: --source ${SOURCES[0]}`);
+    }
+    const file = named ?? (options.isSet('source') ? defaultPlace(options) : '-');
+    const records = options.isSet('source') ? await readRecords(context, options, file) : undefined;
+    if (records !== undefined && options.isSet('dry-run')) return showRecords(context, options, records);
+    const source = records === undefined ? await openSource(context, file) : sourceOf(context, records);
     try {
       return await withBrain(context, options, async (brain, location) => {
         const report = await importLines(context, brain, source.chunks, {
           scope: scopeOf(location),
           fallbackTimeMs: source.timeMs,
-          origin: `import:${file === '-' ? 'stdin' : basename(file)}`,
+          origin: `import:${options.text('source') ?? (file === '-' ? 'stdin' : basename(file))}`,
         });
         if (options.isSet('json')) await writeJson(context, report);
         else await writeReport(context, report);
@@ -180,6 +199,49 @@ interface Source {
   /** When the records were written down, at the latest: for those that do not say. */
   timeMs: number;
   close(): Promise<void>;
+}
+
+/** Where each source usually is. */
+function defaultPlace(options: Options): string {
+  const source = options.text('source');
+  if (source === 'git') return '.';
+  throw usageError(
+    `--source ${source} needs its file or folder.`,
+    'For example: sm brain import docs/adr --source adr',
+  );
+}
+
+async function readRecords(context: Context, options: Options, place: string): Promise<ImportRecord[]> {
+  const source = SOURCES.find((known) => known === options.text('source'));
+  if (source === undefined) {
+    throw usageError(`--source must be one of ${SOURCES.join(', ')}.`, `For example: --source ${SOURCES[0]}`);
+  }
+  const since = options.text('since');
+  const { projectId } = await context.locate();
+  const { readSource } = await import('../../importers/read.ts');
+  return readSource({
+    source,
+    place,
+    projectId,
+    ...(since === undefined ? {} : { sinceMs: startOf(since, context.now(), 'since') }),
+    env: context.env,
+  });
+}
+
+async function showRecords(context: Context, options: Options, records: readonly ImportRecord[]): Promise<number> {
+  if (options.isSet('json')) await writeJson(context, { dryRun: true, records });
+  else {
+    const lines = records.map(({ kind, title }) => `${kind}  ${escapeLine(title)}\n`);
+    await context.stdout.write(`${lines.join('')}${records.length} would be imported\n`);
+  }
+  return 0;
+}
+
+function sourceOf(context: Context, records: readonly ImportRecord[]): Source {
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for (const record of records) yield Buffer.from(`${JSON.stringify(record)}\n`);
+  }
+  return { chunks: chunks(), timeMs: context.now(), close: () => Promise.resolve() };
 }
 
 async function openSource(context: Context, file: string): Promise<Source> {

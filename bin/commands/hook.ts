@@ -9,7 +9,7 @@ import path from 'node:path';
 import { homedir } from 'node:os';
 import { brainPaths } from '../../lib/scope/paths.ts';
 import type { CommandModule, Context, Options } from '../command.ts';
-import { HOOK_EVENTS, type HookEvent, type HookInput, parseHookInput } from '../hooks/input.ts';
+import { HOOK_EVENTS, type HookInput, parseHookInput } from '../hooks/input.ts';
 import { respond } from '../hooks/respond.ts';
 import { collect } from '../input.ts';
 import { escapeText } from '../print/escape.ts';
@@ -41,15 +41,15 @@ export const command: CommandModule = {
 async function answerTo(context: Context, event: string, options: Options): Promise<string> {
   const known = HOOK_EVENTS.find((candidate) => candidate === event);
   if (known === undefined) throw new Error('there is no such event');
-  const input = await readInput(context, known);
+  const input = await readInput(context);
   const answer = await respond(context, options, { event: known, agent: options.text('agent') ?? '', input });
   return answer === undefined ? '' : JSON.stringify(answer);
 }
 
-async function readInput(context: Context, event: HookEvent): Promise<HookInput> {
-  if (context.stdin.isTerminal) return parseHookInput(event, '{}');
+async function readInput(context: Context): Promise<HookInput> {
+  if (context.stdin.isTerminal) return parseHookInput('{}');
   const bytes = await collect(context.stdin.chunks(), 'stdin', INPUT_BYTES_MAX);
-  return parseHookInput(event, bytes.toString('utf8'));
+  return parseHookInput(bytes.toString('utf8'));
 }
 
 async function tooLate(context: Context, options: Options): Promise<never> {

@@ -16,7 +16,7 @@ export interface HookInput {
 }
 
 /** @throws Error for what is no JSON object */
-export function parseHookInput(_event: HookEvent, text: string): HookInput {
+export function parseHookInput(text: string): HookInput {
   const value: unknown = JSON.parse(text.trim() === '' ? '{}' : text);
   if (typeof value !== 'object' || value === null) throw new Error('the input is no JSON object');
   const input = value as Record<string, unknown>;

@@ -88,7 +88,7 @@ const BRAIN: CommandGroup = {
     },
     {
       name: 'import',
-      args: '<file>',
+      args: '[place]',
       summary: 'Merge an export, or plain JSON lines',
       load: () => import('./brain/import.ts'),
     },

@@ -25,7 +25,10 @@ export const command: CommandModule = {
     { flags: '--timeout <milliseconds>', summary: `Give up after this (default ${HOOK_MS_DEFAULT})` },
   ],
   notes: `Events: ${HOOK_EVENTS.join(', ')}. Ends with exit code 0 whatever happens; what went wrong is in hooks.log.`,
-  examples: ['sm hook session-start --agent claude'],
+  examples: [
+    'sm hook session-start --agent claude',
+    'echo \'{"tool_input": {"command": "npm run migrate"}}\' | sm hook before-tool --agent claude',
+  ],
   async run(context, args, options) {
     const startedMs = context.now();
     try {

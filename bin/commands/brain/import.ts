@@ -48,7 +48,7 @@ export const command: CommandModule = {
     if (options.isSet('dry-run') && !options.isSet('source')) {
       throw usageError('--dry-run goes with --source.', `For example: --source ${SOURCES[0]}`);
     }
-    const file = named ?? (options.isSet('source') ? defaultPlace(options) : '-');
+    const file = named ?? defaultPlace(options);
     const records = options.isSet('source') ? await readRecords(context, options, file) : undefined;
     if (records !== undefined && options.isSet('dry-run')) return showRecords(context, options, records);
     const source = records === undefined ? await openSource(context, file) : sourceOf(context, records);
@@ -201,10 +201,13 @@ interface Source {
   close(): Promise<void>;
 }
 
-/** Where each source usually is. */
+/** Where a source is that is not named. @throws SmError where that is not plain */
 function defaultPlace(options: Options): string {
   const source = options.text('source');
   if (source === 'git') return '.';
+  if (source === undefined) {
+    throw usageError('sm brain import needs a file.', 'For example: sm brain import brain.jsonl, or - for stdin.');
+  }
   throw usageError(
     `--source ${source} needs its file or folder.`,
     'For example: sm brain import docs/adr --source adr',

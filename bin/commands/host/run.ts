@@ -16,7 +16,7 @@ export const command: CommandModule = {
   notes:
     'A host starts with the first command and ends a while after the last. This keeps it, and with it the sync in the\n' +
     'background, for as long as the machine runs; it is what the unit stackmemory-brain runs. See docs/PROVISIONING.md.',
-  examples: ['sm host run'],
+  examples: ['sm host run', 'STACKMEMORY_HOME=/srv/brain sm host run --json'],
   async run(context, _args, options) {
     const location = await context.locate();
     const manager = serviceManager(context.env);

@@ -12,11 +12,15 @@ function linesOf(text: string): Json[] {
       if (line.trim() === '') return [];
       try {
         const value: unknown = JSON.parse(line);
-        return typeof value === 'object' && value !== null && !Array.isArray(value) ? [value as Json] : [];
+        return isObject(value) ? [value] : [];
       } catch {
         throw new SyntaxError(`line ${index + 1} is not JSON`);
       }
     });
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Entities with what was observed of them, and how they are related. */

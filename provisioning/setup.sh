@@ -44,6 +44,7 @@ Each flag has a variable, which is kept for the next run in /etc/stackmemory/box
   --upgrades                install security updates by themselves
   --push                    let the portal reach the browsers' push services
   --server                  a sync server for a team, too (docs/PROVISIONING.md)
+  --no-firewall, --no-upgrades, --no-push, --no-server, --tailscale    take such a choice back
   --offline <dir>           take everything from what --prepare gathered; no network is asked
   -h, --help                this
 
@@ -109,11 +110,8 @@ read_flags() {
       --ts-authkey-file) authkey_file=$2 ;;
       --offline) offline=$2 ;;
       --prepare) mode=prepare prepare=$2 ;;
-      --no-tailscale) tailscale=no ;;
-      --firewall) firewall=yes ;;
-      --upgrades) upgrades=yes ;;
-      --push) push=yes ;;
-      --server) server=yes ;;
+      --tailscale | --firewall | --upgrades | --push | --server) printf -v "${1#--}" yes ;;
+      --no-tailscale | --no-firewall | --no-upgrades | --no-push | --no-server) printf -v "${1#--no-}" no ;;
       --check) mode=check ;;
       --upgrade) mode=upgrade ;;
       --uninstall) mode=uninstall ;;
@@ -476,6 +474,12 @@ unit_names() {
   if [ "$server" = yes ]; then echo stackmemory-server.service; fi
 }
 
+drop_unit() { # drop_unit NAME
+  if has_systemd; then quietly systemctl stop "$1" || true; fi
+  quietly systemctl disable "$1" || true
+  rm -f "$UNIT_DIRECTORY/$1"
+}
+
 unit_text() { # unit_text NAME
   sed -e "s|@USER@|$user|g" -e "s|@HOME@|$home|g" -e "s|@CWD@|$cwd|g" "$PACKAGE/provisioning/units/$1"
 }
@@ -508,11 +512,19 @@ do_units() {
 }
 
 is_server() {
-  if [ "$server" = no ]; then finding='not wanted' && return; fi
+  if [ "$server" = no ]; then
+    finding='not wanted'
+    [ ! -e "$UNIT_DIRECTORY/stackmemory-server.service" ]
+    return
+  fi
   finding='as the user stackmemory'
   getent passwd stackmemory >/dev/null && [ "$(stat -c '%U:%G %a' "$ETC/server.env" 2>/dev/null)" = 'root:stackmemory 640' ]
 }
 do_server() {
+  if [ "$server" = no ]; then
+    drop_unit stackmemory-server.service # Its data stays.
+    return
+  fi
   if ! getent passwd stackmemory >/dev/null; then
     note user stackmemory
     quietly useradd --system --user-group --home-dir /var/lib/stackmemory-server --shell /usr/sbin/nologin stackmemory
@@ -567,12 +579,20 @@ SCRIPT
 }
 
 is_firewall() {
-  if [ "$firewall" = no ]; then finding='not wanted' && return; fi
+  if [ "$firewall" = no ]; then
+    finding='not wanted'
+    [ ! -e "$UNIT_DIRECTORY/stackmemory-firewall.service" ]
+    return
+  fi
   finding='nothing comes in but the tailnet'
   is_same "$ETC/firewall.nft" <"$PACKAGE/provisioning/firewall.nft" &&
     { ! has_systemd || nft list table inet stackmemory_box >/dev/null 2>&1; }
 }
 do_firewall() {
+  if [ "$firewall" = no ]; then
+    drop_unit stackmemory-firewall.service
+    return
+  fi
   # Without a tailnet it would shut out whoever sets this up.
   if has_systemd && [ -z "$(tailnet_address)" ]; then
     say '   not yet: it needs a tailnet address, or nobody could come in at all'
@@ -585,11 +605,17 @@ do_firewall() {
 
 readonly UPGRADES=/etc/apt/apt.conf.d/52stackmemory
 is_upgrades() {
-  if [ "$upgrades" = no ]; then finding='not wanted' && return; fi
+  if [ "$upgrades" = no ]; then
+    finding='not wanted'
+    [ ! -e "$UPGRADES" ]
+    return
+  fi
   finding='security updates, Node.js and Tailscale'
   is_same "$UPGRADES" <"$PACKAGE/provisioning/apt-upgrades.conf"
 }
-do_upgrades() { put "$UPGRADES" 0644 <"$PACKAGE/provisioning/apt-upgrades.conf"; }
+do_upgrades() {
+  if [ "$upgrades" = no ]; then rm -f "$UPGRADES"; else put "$UPGRADES" 0644 <"$PACKAGE/provisioning/apt-upgrades.conf"; fi
+}
 
 services() { unit_names | tr ' ' '\n' | grep -v firewall; }
 

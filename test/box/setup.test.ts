@@ -136,6 +136,17 @@ test('[B3] a second user reads neither settings with secrets nor brain, and noth
   expect(open.out).toBe('');
 }, 120_000);
 
+test('[B1] a choice can be taken back, and is kept otherwise', () => {
+  const [server, upgrades] = ['/etc/systemd/system/stackmemory-server.service', '/etc/apt/apt.conf.d/52stackmemory'];
+  const isThere = (file: string) => inBox('test', '-e', file).status === 0;
+  expect(inBox(SCRIPT).status).toBe(0);
+  expect([isThere(server), isThere(upgrades)]).toEqual([true, true]);
+  expect(inBox(SCRIPT, '--no-server', '--no-upgrades').status).toBe(0);
+  expect([isThere(server), isThere(upgrades)]).toEqual([false, false]);
+  expect(inBox(SCRIPT).out).not.toMatch(/^\.\. (?:server|upgrades)/m);
+  expect([isThere(server), isThere(upgrades)]).toEqual([false, false]);
+}, 120_000);
+
 test('[B4] a key with another fingerprint is refused, and nothing is installed with it', () => {
   expect(inBox(SCRIPT, '--uninstall', '--purge').status).toBe(0);
   const wrong = { PORTAL_NODE_FINGERPRINT: '6F71F525282841EEDAF851B42F59B5F99B1BE0B4' };

@@ -60,7 +60,7 @@ export function planSetup(request: SetupRequest): PlannedFile[] {
     const before = readSettings(file);
     const after = request.isRemoving
       ? withoutWish(request, notes.get(file), { file, before, edits })
-      : named(file, () => edits.reduce((text, edit) => applyEdit(text, edit), before ?? ''));
+      : named(file, () => edits.reduce((text, edit) => applyEdit(text, edit), originalOf(notes.get(file), before)));
     return after === before ? [] : [{ file, before, after }];
   });
 }
@@ -85,7 +85,7 @@ export function carryOut(request: SetupRequest, planned: readonly PlannedFile[])
     const note = notes.get(file);
     if (request.isRemoving) notes.delete(file);
     else {
-      const isOurs = note !== undefined && before !== undefined && note.written === hashOf(before);
+      const isOurs = isUntouched(note, before);
       notes.set(file, {
         agents: [...new Set([...(note?.agents ?? []), request.agent])],
         backup: isOurs ? note.backup : backUp(request, before),
@@ -99,6 +99,18 @@ export function carryOut(request: SetupRequest, planned: readonly PlannedFile[])
   writeNotes(request, notes);
 }
 
+/** Nobody has written since, and what was there before is at hand. */
+function isUntouched(note: Note | undefined, present: string | undefined): note is Note {
+  if (note === undefined || present === undefined || note.written !== hashOf(present)) return false;
+  return note.backup === null || fs.existsSync(note.backup);
+}
+
+/** What is edited: without what an earlier run has written, so that the program's new place takes the old one's. */
+function originalOf(note: Note | undefined, present: string | undefined): string {
+  if (!isUntouched(note, present)) return present ?? '';
+  return note.backup === null ? '' : fs.readFileSync(note.backup, 'utf8');
+}
+
 /** @returns undefined where the file goes altogether */
 function withoutWish(
   { agent }: SetupRequest,
@@ -108,9 +120,7 @@ function withoutWish(
   if (before === undefined) return undefined;
   // Another agent reads the same file.
   if (note?.agents.some((other) => other !== agent) === true) return before;
-  if (note !== undefined && note.written === hashOf(before)) {
-    return note.backup === null ? undefined : fs.readFileSync(note.backup, 'utf8');
-  }
+  if (isUntouched(note, before)) return note.backup === null ? undefined : fs.readFileSync(note.backup, 'utf8');
   return named(file, () => edits.toReversed().reduce((text, edit) => revertEdit(text, edit), before));
 }
 

@@ -111,6 +111,22 @@ test('[A8] what the user has written since stays when ours is taken back', async
   expect(fs.readFileSync(path.join(world.home, '.claude.json'), 'utf8')).toBe('{"oauth": "secret", "projects": {}}');
 });
 
+test('[A8] a program that has moved is written anew, and taken back the file is as it was', async () => {
+  const world = createWorld();
+  putOddFiles(world);
+  const before = tree(world.home);
+  await world.sm('setup', 'claude');
+  fs.mkdirSync(path.join(world.home, 'bin'));
+  fs.symlinkSync(smProgram(), path.join(world.home, 'bin/sm'));
+  expect((await world.sm('setup', 'claude')).out).toContain('2 files changed');
+  const settings = fs.readFileSync(path.join(world.home, '.claude/settings.json'), 'utf8');
+  expect(settings).toContain('"sm hook session-start --agent claude"');
+  expect(settings).not.toContain('sm.cjs');
+  await world.sm('setup', 'claude', '--remove');
+  fs.rmSync(path.join(world.home, 'bin'), { recursive: true });
+  expect(tree(world.home)).toEqual(before);
+});
+
 test('[A8] --dry-run shows the same and changes nothing', async () => {
   const world = createWorld();
   putOddFiles(world);

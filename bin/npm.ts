@@ -82,6 +82,7 @@ function explain(error: ExecFileException, complaint: string): SmError {
       cause: error,
     });
   }
+  if (/\bE404\b/.test(said)) return unavailable(`npm's registry knows no ${NAME} of that version.`);
   return unavailable(`npm failed: ${said.slice(0, COMPLAINT_CHARACTERS) || error.message}`);
 }
 

@@ -28,6 +28,7 @@ export function serviceManager(env: Environment): ServiceManager {
     async ready(status) {
       await tell('READY=1', `STATUS=${status}`);
       const periodMs = watchdogMs(env);
+      clearInterval(timer);
       if (periodMs !== undefined) timer = setInterval(() => void tell('WATCHDOG=1'), periodMs * WATCHDOG_SHARE).unref();
     },
     async stopping() {

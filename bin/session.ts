@@ -2,12 +2,14 @@
 import type { Brain, ReadScope, Scope } from '../lib/brain/contract.ts';
 import type { Context, Location, Options } from './command.ts';
 
+/** @param directory whose project it is for (default: here) */
 export async function withBrain<T>(
   context: Context,
   options: Options,
   use: (brain: Brain, location: Location) => Promise<T>,
+  directory?: string,
 ): Promise<T> {
-  const location = await context.locate();
+  const location = await context.locate(directory);
   const brain = await openBrain(context, options, location);
   try {
     return await use(brain, location);

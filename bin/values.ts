@@ -108,6 +108,17 @@ export function limitOf(options: Options, limitDefault: number, name = 'limit'):
   );
 }
 
+/** A flag's value that is one of a few words; undefined where it was not given. @throws SmError `bad_request` */
+export function wordOf<Word extends string>(options: Options, name: string, words: readonly Word[]): Word | undefined {
+  const text = options.text(name);
+  const word = words.find((known) => known === text);
+  if (text === undefined || word !== undefined) return word;
+  throw usageError(
+    `--${name} must be one of ${words.join(', ')}, but is ${quoteShort(text)}.`,
+    `For example: --${name} ${words[0]}`,
+  );
+}
+
 function kindOf(options: Options): EntryKind | undefined {
   const text = options.text('kind');
   if (text === undefined) return undefined;

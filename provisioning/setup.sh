@@ -52,7 +52,7 @@ Exit codes: 0 done, or sound; 1 failed; 2 a flag is wrong; 3 with --check: somet
 TEXT
 }
 
-# ---- what is wanted -------------------------------------------------------------------------------------------------
+# ---- what is wanted
 
 mode=setup
 authkey_file='' offline='' prepare='' purge=no chosen_from=''
@@ -93,10 +93,13 @@ read_settings() {
 }
 
 read_flags() {
+  local taken
   while [ $# -gt 0 ]; do
+    taken=1
     case $1 in
       --user | --port | --session | --cwd | --agent | --command | --portal-args | --node | --from | --ts-authkey-file | --offline | --prepare)
         [ $# -ge 2 ] || wrong "$1 needs a value."
+        taken=2
         ;;&
       --user) user=$2 ;;
       --port) port=$2 ;;
@@ -116,18 +119,9 @@ read_flags() {
       --upgrade) mode=upgrade ;;
       --uninstall) mode=uninstall ;;
       --purge) purge=yes ;;
-      -h | --help)
-        usage
-        exit 0
-        ;;
       *) wrong "There is no flag $1." ;;
     esac
-    case $1 in
-      --user | --port | --session | --cwd | --agent | --command | --portal-args | --node | --from | --ts-authkey-file | --offline | --prepare)
-        shift 2
-        ;;
-      *) shift ;;
-    esac
+    shift "$taken"
   done
 }
 
@@ -160,7 +154,7 @@ check_values() {
   [ -z "$offline" ] || offline=$(realpath -- "$offline") || wrong "--offline: there is no $offline."
 }
 
-# ---- saying and doing -----------------------------------------------------------------------------------------------
+# ---- saying and doing
 
 say() {
   printf '%s\n' "$*"
@@ -225,7 +219,7 @@ has_systemd() { [ -d /run/systemd/system ]; }
 
 as_user() { runuser -u "$user" -- env -i HOME="$home" USER="$user" LOGNAME="$user" LANG=C.UTF-8 PATH="$home/.local/bin:/usr/local/bin:/usr/bin:/bin" "$@"; }
 
-# ---- packages -------------------------------------------------------------------------------------------------------
+# ---- packages
 
 apt_options=(-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
 
@@ -249,24 +243,24 @@ install_packages() {
     fail "Installing $* failed." "Its words are in $LOG; run setup.sh again when the cause is gone."
 }
 
-# Of a downloaded key file, the one key that is meant, by its full fingerprint, on stdout.
-fetch_key() { # fetch_key URL FINGERPRINT
+# Of a downloaded key file, the one key that is meant, by its full fingerprint.
+fetch_key() { # fetch_key URL FINGERPRINT FILE
   local directory
   directory=$(mktemp -d)
   if quietly curl -fsSL --proto '=https,file' --retry 3 --max-time 60 -o "$directory/key" "$1"; then
     GNUPGHOME=$directory gpg --batch --quiet --import "$directory/key" >/dev/null 2>&1 || true
     GNUPGHOME=$directory gpg --batch --quiet --export "$2" >"$directory/only" 2>/dev/null || true
-    cat "$directory/only"
-    [ -s "$directory/only" ] || echo "setup.sh: the key at $1 is not the one with the fingerprint $2" >&2
+    cat "$directory/only" >"$3"
+    [ -s "$3" ] || echo "setup.sh: the key at $1 is not the one with the fingerprint $2" >&2
   fi
   rm -rf "$directory"
+  [ -s "$3" ] || fail "There is no key to trust at $1." 'Nothing was installed from there. Find out why before going on.'
 }
 
 put_key() { # put_key URL FINGERPRINT FILE
   local key
   key=$(mktemp)
-  fetch_key "$1" "$2" >"$key"
-  [ -s "$key" ] || fail "There is no key to trust at $1." 'Nothing was installed from there. Find out why before going on.'
+  fetch_key "$1" "$2" "$key"
   put "$3" 0644 <"$key"
   rm -f "$key"
 }
@@ -285,7 +279,7 @@ put_repository() { # put_repository NAME URI SUITE KEYRING PACKAGES…
   lists_are_fresh=no
 }
 
-# ---- the steps: whether one is done, and doing it -------------------------------------------------------------------
+# ---- the steps: whether one is done, and doing it
 # is_… sets $finding, one line for people.
 
 of_release() { sed -n "s/^$1=//p" /etc/os-release | tr -d "\"'"; }
@@ -352,10 +346,10 @@ is_tailscale() {
   finding=$(tailscale version 2>/dev/null | head -n 1)
   command -v tailscale >/dev/null
 }
+tailscale_key() { echo "${PORTAL_TAILSCALE_KEY:-$tailscale_repository/$distribution/$release.noarmor.gpg}"; }
 do_tailscale() {
   if [ -z "$offline" ]; then
-    put_key "${PORTAL_TAILSCALE_KEY:-$tailscale_repository/$distribution/$release.noarmor.gpg}" "$tailscale_fingerprint" \
-      /etc/apt/keyrings/stackmemory-tailscale.gpg
+    put_key "$(tailscale_key)" "$tailscale_fingerprint" /etc/apt/keyrings/stackmemory-tailscale.gpg
     put_repository stackmemory-tailscale "$tailscale_repository/$distribution" "$release" \
       /etc/apt/keyrings/stackmemory-tailscale.gpg tailscale
   fi
@@ -474,6 +468,12 @@ unit_names() {
   if [ "$server" = yes ]; then echo stackmemory-server.service; fi
 }
 
+# What is not wanted is done when its file is not there.
+is_unwanted() { # is_unwanted FILE
+  finding='not wanted'
+  [ ! -e "$1" ]
+}
+
 drop_unit() { # drop_unit NAME
   if has_systemd; then quietly systemctl stop "$1" || true; fi
   quietly systemctl disable "$1" || true
@@ -513,8 +513,7 @@ do_units() {
 
 is_server() {
   if [ "$server" = no ]; then
-    finding='not wanted'
-    [ ! -e "$UNIT_DIRECTORY/stackmemory-server.service" ]
+    is_unwanted "$UNIT_DIRECTORY/stackmemory-server.service"
     return
   fi
   finding='as the user stackmemory'
@@ -580,8 +579,7 @@ SCRIPT
 
 is_firewall() {
   if [ "$firewall" = no ]; then
-    finding='not wanted'
-    [ ! -e "$UNIT_DIRECTORY/stackmemory-firewall.service" ]
+    is_unwanted "$UNIT_DIRECTORY/stackmemory-firewall.service"
     return
   fi
   finding='nothing comes in but the tailnet'
@@ -606,8 +604,7 @@ do_firewall() {
 readonly UPGRADES=/etc/apt/apt.conf.d/52stackmemory
 is_upgrades() {
   if [ "$upgrades" = no ]; then
-    finding='not wanted'
-    [ ! -e "$UPGRADES" ]
+    is_unwanted "$UPGRADES"
     return
   fi
   finding='security updates, Node.js and Tailscale'
@@ -656,7 +653,7 @@ restart_changed() {
   rm -f "$STATE/changed"
 }
 
-# ---- the runs -------------------------------------------------------------------------------------------------------
+# ---- the runs
 
 readonly STEPS=(machine packages node tailscale user program agent settings server units tailnet firewall upgrades running)
 
@@ -744,10 +741,7 @@ run_uninstall() {
   [ -f "$MANIFEST" ] || fail 'This script has set up nothing here.'
   take_lock
   local one packages=()
-  for one in $(noted unit); do
-    if has_systemd; then quietly systemctl stop "$one" || true; fi
-    quietly systemctl disable "$one" || true
-  done
+  for one in $(noted unit); do drop_unit "$one"; done
   while read -r one; do
     rm -f -- "$one"
     log "removed $one"
@@ -795,8 +789,7 @@ run_prepare() {
   prepare_repository node "$node_key" "$node_fingerprint" "$node_repository" nodistro
   if [ "$tailscale" = yes ]; then
     packages="$packages tailscale"
-    prepare_repository tailscale "${PORTAL_TAILSCALE_KEY:-$tailscale_repository/$distribution/$release.noarmor.gpg}" \
-      "$tailscale_fingerprint" "$tailscale_repository/$distribution" "$release"
+    prepare_repository tailscale "$(tailscale_key)" "$tailscale_fingerprint" "$tailscale_repository/$distribution" "$release"
   fi
   mkdir -p "$work/lists/partial"
   # As if nothing were installed, so that whatever the box lacks is there.
@@ -824,8 +817,7 @@ run_prepare() {
 }
 
 prepare_repository() { # prepare_repository NAME KEY-URL FINGERPRINT URI SUITE
-  fetch_key "$2" "$3" >"$work/keyrings/$1.gpg"
-  [ -s "$work/keyrings/$1.gpg" ] || fail "There is no key to trust at $2."
+  fetch_key "$2" "$3" "$work/keyrings/$1.gpg"
   # Of a mirror on a disk apt would use the packages where they are; they are wanted in the directory.
   printf 'deb [signed-by=%s] %s %s main\n' "$work/keyrings/$1.gpg" "${4/#file:/copy:}" "$5" >"$work/parts/stackmemory-$1.list"
 }

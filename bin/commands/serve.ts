@@ -4,6 +4,7 @@ import type { CommandModule, Options } from '../command.ts';
 import { writeJson } from '../print/json.ts';
 import { serviceManager } from '../service-manager.ts';
 import { STORE_OPTIONS, storeOf } from '../server-options.ts';
+import { wordOf } from '../values.ts';
 
 const PORT_DEFAULT = 7788;
 const HOST_DEFAULT = '127.0.0.1';
@@ -53,14 +54,4 @@ function portOf(options: Options): number {
   if (text === undefined) return PORT_DEFAULT;
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw usageError(`--port must be a number from 0 to 65535, but is ${quoteShort(text)}.`, 'For example: --port 7788');
-}
-
-function wordOf<Word extends string>(options: Options, name: string, words: readonly Word[]): Word | undefined {
-  const text = options.text(name);
-  const word = words.find((known) => known === text);
-  if (text === undefined || word !== undefined) return word;
-  throw usageError(
-    `--${name} must be one of ${words.join(', ')}, but is ${quoteShort(text)}.`,
-    `For example: --${name} ${words[0]}`,
-  );
 }

@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { loadAgents } from '../../lib/agents/load.ts';
-import { CODING_AGENTS } from '../../lib/core/vocabulary.ts';
+import { CODING_AGENTS, SETUP_SCOPES } from '../../lib/core/vocabulary.ts';
 import { brainPaths, currentDirectory } from '../../lib/scope/paths.ts';
 import { quoteShort, usageError } from '../arguments.ts';
 import type { CommandModule, Context, Options } from '../command.ts';
@@ -11,6 +11,7 @@ import { escapeText } from '../print/escape.ts';
 import { writeJson } from '../print/json.ts';
 import { createView, type View } from '../print/view.ts';
 import { programWords } from '../npm.ts';
+import { wordOf } from '../values.ts';
 
 type Agents = ReturnType<typeof loadAgents>;
 type AgentName = (typeof CODING_AGENTS)[number];
@@ -20,7 +21,7 @@ export const command: CommandModule = {
     {
       flags: '--scope <scope>',
       summary: 'user (default), or project: files that a team shares',
-      values: ['user', 'project'],
+      values: SETUP_SCOPES,
     },
     { flags: '--dry-run', summary: 'Show what would change, and change nothing' },
     { flags: '--remove', summary: 'Take back what was added' },
@@ -37,7 +38,7 @@ export const command: CommandModule = {
     const changes: { agent: AgentName; file: string; change: 'made' | 'changed' | 'removed' }[] = [];
     const view = await createView(context, options, '');
     for (const agent of chosen) {
-      const request = requestOf(context, agents, agent, options);
+      const request = requestOf(context, agent, options);
       const planned = agents.planSetup(request);
       if (!options.isSet('dry-run')) agents.carryOut(request, planned);
       for (const { file, before, after } of planned) {
@@ -81,14 +82,10 @@ async function chooseAgents(
   return answer === '' || answer === 'y' || answer === 'yes' ? found : [];
 }
 
-function requestOf(context: Context, { SCOPES }: Agents, agent: AgentName, options: Options) {
-  const text = options.text('scope') ?? 'user';
-  const scope = SCOPES.find((known) => known === text);
-  if (scope === undefined)
-    throw usageError(`--scope must be user or project, but is ${quoteShort(text)}.`, 'For example: --scope project');
+function requestOf(context: Context, agent: AgentName, options: Options) {
   return {
     agent,
-    scope,
+    scope: wordOf(options, 'scope', SETUP_SCOPES) ?? 'user',
     isRemoving: options.isSet('remove'),
     home: homedir(),
     root: currentDirectory(),

@@ -3,21 +3,17 @@
  * failed, and once, when work ends of which nothing was recorded, a reminder. Undefined where there is nothing to say.
  */
 import { hasFailed } from '../../lib/core/failed.ts';
-import type { Brain } from '../../lib/brain/contract.ts';
 import type { RecallHit } from '../../lib/brain/recall-contract.ts';
 import { framed } from '../../lib/core/frame.ts';
-import type { Context, Location, Options } from '../command.ts';
-import { fenceOf, openBrain, scopeOf } from '../session.ts';
+import type { Context, Options } from '../command.ts';
+import { fenceOf, scopeOf, withBrain } from '../session.ts';
 import type { HookEvent, HookInput } from './input.ts';
 import { readSession, type SessionMark, writeSession } from './sessions.ts';
 
 /** Tokens at a session's start, and of a warning. */
 const CONTEXT_TOKENS = 1_500;
 const WARNING_CHARACTERS_MAX = 600;
-/**
- * A warning interrupts: what is found must be more than barely relevant. Of the records in test/eval, queries that are
- * some entry's own title score above this, those of other projects below.
- */
+/** A warning interrupts: what is found must be more than barely relevant. Chosen by hand, not measured. */
 const WARNING_SCORE_MIN = 0.5;
 const WARNING_HITS_MAX = 5;
 /** Commands of a word or two (`ls`, `git status`) are no experiment. */
@@ -48,30 +44,40 @@ async function atStart(context: Context, options: Options, { agent, input }: Hoo
   if (input.sessionId !== undefined && input.source !== 'compact') {
     writeSession(context, input.sessionId, { startedMs: context.now(), isReminded: false });
   }
-  return inBrain(context, options, input, async (brain, location) => {
-    const pack = await brain.run('context', { scope: scopeOf(location), budget: CONTEXT_TOKENS, format: 'markdown' });
-    if (pack.text === '') return undefined;
-    if (agent === 'cursor') return { additional_context: pack.text };
-    return { hookSpecificOutput: { hookEventName: 'SessionStart', additionalContext: pack.text } };
-  });
+  return withBrain(
+    context,
+    options,
+    async (brain, location) => {
+      const pack = await brain.run('context', { scope: scopeOf(location), budget: CONTEXT_TOKENS, format: 'markdown' });
+      if (pack.text === '') return undefined;
+      if (agent === 'cursor') return { additional_context: pack.text };
+      return { hookSpecificOutput: { hookEventName: 'SessionStart', additionalContext: pack.text } };
+    },
+    input.cwd,
+  );
 }
 
 async function beforeTool(context: Context, options: Options, { input }: HookCall): Promise<unknown> {
   const query = input.shellCommand?.slice(0, 2_000);
   if (query === undefined || (query.match(/[\p{L}\p{N}]+/gu) ?? []).length < COMMAND_WORDS_MIN) return undefined;
-  return inBrain(context, options, input, async (brain, location) => {
-    const hits = await brain.run('recall', {
-      scope: { workspaceId: location.workspaceId, projectId: location.projectId },
-      query: asPlainWords(query),
-      kind: 'experiment',
-      limit: WARNING_HITS_MAX,
-    });
-    const failed = hits.find((hit) => hit.score >= WARNING_SCORE_MIN && hasFailed(hit));
-    if (failed === undefined) return undefined;
-    return {
-      hookSpecificOutput: { hookEventName: 'PreToolUse', additionalContext: warningOf(failed, fenceOf(context)) },
-    };
-  });
+  return withBrain(
+    context,
+    options,
+    async (brain, location) => {
+      const hits = await brain.run('recall', {
+        scope: scopeOf(location),
+        query: asPlainWords(query),
+        kind: 'experiment',
+        limit: WARNING_HITS_MAX,
+      });
+      const failed = hits.find((hit) => hit.score >= WARNING_SCORE_MIN && hasFailed(hit));
+      if (failed === undefined) return undefined;
+      return {
+        hookSpecificOutput: { hookEventName: 'PreToolUse', additionalContext: warningOf(failed, fenceOf(context)) },
+      };
+    },
+    input.cwd,
+  );
 }
 
 async function atEnd(context: Context, options: Options, { input }: HookCall): Promise<unknown> {
@@ -79,18 +85,23 @@ async function atEnd(context: Context, options: Options, { input }: HookCall): P
   if (sessionId === undefined || input.isAskedAgain) return undefined;
   const mark: SessionMark | undefined = readSession(context, sessionId);
   if (mark === undefined || mark.isReminded || context.now() - mark.startedMs < REMINDER_AFTER_MS) return undefined;
-  return inBrain(context, options, input, async (brain, location) => {
-    const recorded = await brain.run('list', { scope: scopeOf(location), sinceMs: mark.startedMs, limit: 1 });
-    // Once a session, whatever comes of it.
-    writeSession(context, sessionId, { ...mark, isReminded: true });
-    if (recorded.length > 0) return undefined;
-    return {
-      decision: 'block',
-      reason:
-        'Nothing was recorded in this session. If an experiment ended, a decision was made or something surprising was ' +
-        'learned, record it now with its conclusion (brain_record, or sm brain record). If not, just end.',
-    };
-  });
+  return withBrain(
+    context,
+    options,
+    async (brain, location) => {
+      const recorded = await brain.run('list', { scope: scopeOf(location), sinceMs: mark.startedMs, limit: 1 });
+      // Once a session, whatever comes of it.
+      writeSession(context, sessionId, { ...mark, isReminded: true });
+      if (recorded.length > 0) return undefined;
+      return {
+        decision: 'block',
+        reason:
+          'Nothing was recorded in this session. If an experiment ended, a decision was made or something surprising was ' +
+          'learned, record it now with its conclusion (brain_record, or sm brain record). If not, just end.',
+      };
+    },
+    input.cwd,
+  );
 }
 
 /** Without what the language of queries would take for its own: a command has dashes, quotes and colons. */
@@ -101,19 +112,4 @@ function asPlainWords(text: string): string {
 function warningOf({ entryId, title, conclusion }: RecallHit, fence: string): string {
   const said = { id: entryId, title, conclusion: conclusion.slice(0, WARNING_CHARACTERS_MAX) };
   return `StackMemory: something like this was tried here before, and failed; "sm brain show ${entryId}" has all of it.\n${framed(fence, said)}`;
-}
-
-async function inBrain<T>(
-  context: Context,
-  options: Options,
-  { cwd }: HookInput,
-  use: (brain: Brain, location: Location) => Promise<T>,
-): Promise<T> {
-  const location = await context.locate(cwd);
-  const brain = await openBrain(context, options, location);
-  try {
-    return await use(brain, location);
-  } finally {
-    await brain.close();
-  }
 }

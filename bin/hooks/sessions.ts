@@ -1,8 +1,8 @@
 /** What hooks remember of an agent's session from one call to the next: a small file each, which goes after some days. */
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { sha256Hex } from '../../lib/protocol/hash.ts';
 import { brainPaths } from '../../lib/scope/paths.ts';
 import type { Context } from '../command.ts';
 
@@ -37,6 +37,6 @@ export function writeSession(context: Context, sessionId: string, mark: SessionM
 
 /** Whatever an agent calls a session, it is a file's name here. */
 function fileOf(context: Context, sessionId: string): string {
-  const name = createHash('sha256').update(sessionId).digest('hex').slice(0, 32);
+  const name = sha256Hex(sessionId).slice(0, 32);
   return path.join(brainPaths(context.env, homedir).home, 'sessions', `${name}.json`);
 }

@@ -3,13 +3,11 @@
  * docs/AGENTS.md names.
  */
 import path from 'node:path';
-import type { CODING_AGENTS } from '../core/vocabulary.ts';
+import type { CODING_AGENTS, SETUP_SCOPES } from '../core/vocabulary.ts';
 import type { Edit, JsonValue } from './wish.ts';
 
 export type AgentName = (typeof CODING_AGENTS)[number];
-
-export const SCOPES = ['user', 'project'] as const;
-export type SetupScope = (typeof SCOPES)[number];
+export type SetupScope = (typeof SETUP_SCOPES)[number];
 
 export interface Places {
   scope: SetupScope;
@@ -56,24 +54,18 @@ export function wishesOf(agent: AgentName, places: Places): FileWish[] {
 
 const WISHES: Readonly<Record<AgentName, (places: Places) => FileWish[]>> = {
   claude(places) {
-    const directory = places.env['CLAUDE_CONFIG_DIR'] ?? path.join(places.home, '.claude');
-    const mcpFile = places.env['CLAUDE_CONFIG_DIR'] === undefined ? places.home : directory;
-    const hooks = [
-      hookItem(places, 'claude', 'SessionStart', 'session-start'),
-      hookItem(places, 'claude', 'PreToolUse', 'before-tool', 'Bash'),
-      hookItem(places, 'claude', 'Stop', 'turn-end'),
+    const isUser = places.scope === 'user';
+    const chosen = places.env['CLAUDE_CONFIG_DIR'];
+    const user = chosen ?? path.join(places.home, '.claude');
+    const server = isUser ? path.join(chosen ?? places.home, '.claude.json') : path.join(places.root, '.mcp.json');
+    return [
+      { file: server, edits: [mcpServer(places, 'mcpServers', { type: 'stdio' })] },
+      {
+        file: path.join(isUser ? user : path.join(places.root, '.claude'), 'settings.json'),
+        edits: allHooks(places, 'claude'),
+      },
+      { file: path.join(isUser ? user : places.root, 'CLAUDE.md'), edits: [instructions()] },
     ];
-    return places.scope === 'user'
-      ? [
-          { file: path.join(mcpFile, '.claude.json'), edits: [mcpServer(places, 'mcpServers', { type: 'stdio' })] },
-          { file: path.join(directory, 'settings.json'), edits: hooks },
-          { file: path.join(directory, 'CLAUDE.md'), edits: [instructions()] },
-        ]
-      : [
-          { file: path.join(places.root, '.mcp.json'), edits: [mcpServer(places, 'mcpServers', { type: 'stdio' })] },
-          { file: path.join(places.root, '.claude/settings.json'), edits: hooks },
-          { file: path.join(places.root, 'CLAUDE.md'), edits: [instructions()] },
-        ];
   },
   codex(places) {
     const user = places.env['CODEX_HOME'] ?? path.join(places.home, '.codex');
@@ -84,14 +76,7 @@ const WISHES: Readonly<Record<AgentName, (places: Places) => FileWish[]>> = {
         file: path.join(directory, 'config.toml'),
         edits: [{ format: 'toml', table: `mcp_servers.${NAME}`, value: { command, args: [...args, 'mcp'] } }],
       },
-      {
-        file: path.join(directory, 'hooks.json'),
-        edits: [
-          hookItem(places, 'codex', 'SessionStart', 'session-start'),
-          hookItem(places, 'codex', 'PreToolUse', 'before-tool', 'Bash'),
-          hookItem(places, 'codex', 'Stop', 'turn-end'),
-        ],
-      },
+      { file: path.join(directory, 'hooks.json'), edits: allHooks(places, 'codex') },
       { file: path.join(places.scope === 'user' ? user : places.root, 'AGENTS.md'), edits: [instructions()] },
     ];
   },
@@ -128,7 +113,7 @@ const WISHES: Readonly<Record<AgentName, (places: Places) => FileWish[]>> = {
             format: 'json-item',
             path: ['hooks', 'sessionStart'],
             value: item,
-            mark: 'hook session-start --agent cursor',
+            mark: hookMark('cursor', 'session-start'),
           },
         ],
       },
@@ -158,12 +143,26 @@ function mcpServer({ program }: Places, property: string, more: Record<string, J
 }
 
 function hookCommand({ program }: Places, agent: AgentName, event: string): string {
-  return [...program.map(quoted), 'hook', event, '--agent', agent].join(' ');
+  return [...program.map(quoted), hookMark(agent, event)].join(' ');
+}
+
+/** By which our own hook is known, however the program is started. */
+function hookMark(agent: AgentName, event: string): string {
+  return `hook ${event} --agent ${agent}`;
 }
 
 /** For a shell, where it is not plain anyway. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./\\-]+$/.test(word) ? word : `"${word}"`;
+}
+
+/** Of agents whose hooks have Claude Code's names and shape. */
+function allHooks(places: Places, agent: AgentName): Edit[] {
+  return [
+    hookItem(places, agent, 'SessionStart', 'session-start'),
+    hookItem(places, agent, 'PreToolUse', 'before-tool', 'Bash'),
+    hookItem(places, agent, 'Stop', 'turn-end'),
+  ];
 }
 
 function hookItem(
@@ -179,7 +178,7 @@ function hookItem(
     format: 'json-item',
     path: ['hooks', event],
     value: { ...(matcher === undefined ? {} : { matcher }), hooks: [{ type: 'command', command, timeout }] },
-    mark: `hook ${name} --agent ${agent}`,
+    mark: hookMark(agent, name),
   };
 }
 

@@ -1,7 +1,7 @@
 /** What the bundle dist/agents.cjs offers to `sm setup`. */
 import { createTwoFilesPatch } from 'diff';
 
-export { AFTERWARDS, SCOPES } from './catalogue.ts';
+export { AFTERWARDS } from './catalogue.ts';
 export { carryOut, detectAgents, planSetup } from './setup.ts';
 
 /**

@@ -4,11 +4,12 @@
  * nobody else has written since.
  * Invariant: a file is replaced in one step, keeps its mode, and is never touched where it could not be read or edited.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { SmError, toSmError } from '../core/errors.ts';
 import { CODING_AGENTS } from '../core/vocabulary.ts';
+import { sha256Hex } from '../protocol/hash.ts';
 import { type AgentName, type Places, PROGRAMS, type SetupScope, wishesOf } from './catalogue.ts';
 import { applyEdit, revertEdit } from './edit.ts';
 import type { Edit } from './wish.ts';
@@ -82,14 +83,12 @@ export function carryOut(request: SetupRequest, planned: readonly PlannedFile[])
         hint: 'Run the command again.',
       });
     }
-    const note = notes.get(file);
-    if (request.isRemoving) notes.delete(file);
-    else {
-      const isOurs = isUntouched(note, before);
+    if (!request.isRemoving) {
+      const note = notes.get(file);
       notes.set(file, {
-        agents: [...new Set([...(note?.agents ?? []), request.agent])],
-        backup: isOurs ? note.backup : backUp(request, before),
-        written: hashOf(after ?? ''),
+        agents: note?.agents ?? [request.agent],
+        backup: isUntouched(note, before) ? note.backup : backUp(request, before),
+        written: sha256Hex(after ?? ''),
       });
     }
     replace(file, after);
@@ -101,7 +100,7 @@ export function carryOut(request: SetupRequest, planned: readonly PlannedFile[])
 
 /** Nobody has written since, and what was there before is at hand. */
 function isUntouched(note: Note | undefined, present: string | undefined): note is Note {
-  if (note === undefined || present === undefined || note.written !== hashOf(present)) return false;
+  if (note === undefined || present === undefined || note.written !== sha256Hex(present)) return false;
   return note.backup === null || fs.existsSync(note.backup);
 }
 
@@ -174,7 +173,7 @@ function replace(file: string, text: string | undefined): void {
 
 function backUp({ stateDirectory }: SetupRequest, before: string | undefined): string | null {
   if (before === undefined) return null;
-  const file = path.join(stateDirectory, `${hashOf(before).slice(0, 32)}.backup`);
+  const file = path.join(stateDirectory, `${sha256Hex(before).slice(0, 32)}.backup`);
   fs.writeFileSync(file, before, { mode: PRIVATE_MODE, flush: true });
   return file;
 }
@@ -193,10 +192,6 @@ function readNotes(request: SetupRequest): Map<string, Note> {
 
 function writeNotes(request: SetupRequest, notes: ReadonlyMap<string, Note>): void {
   replace(notesFile(request), `${JSON.stringify(Object.fromEntries(notes), null, 2)}\n`);
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function named<T>(file: string, make: () => T): T {

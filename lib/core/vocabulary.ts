@@ -7,6 +7,8 @@ export const ENTRY_KINDS = ['experiment', 'decision', 'insight', 'note'] as cons
 export const ENTRY_STATUSES = ['active', 'superseded', 'retracted'] as const;
 /** Coding agents that are known by name, that a client's own name is looked for, and that `sm setup` connects. */
 export const CODING_AGENTS = ['claude', 'codex', 'opencode', 'hermes', 'gemini', 'cursor'] as const;
+/** For whom `sm setup` writes: one user, or all who work in a project. */
+export const SETUP_SCOPES = ['user', 'project'] as const;
 /** Who is offered as an entry's agent; any other name is welcome too. */
 export const KNOWN_AGENTS = [...CODING_AGENTS, 'human'] as const;
 

@@ -12,12 +12,12 @@ import { usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
 import { fileFailure } from '../../files.ts';
 import type { ImportRecord } from '../../importers/records.ts';
-import { SOURCES } from '../../importers/sources.ts';
+import { type SourceName, SOURCES } from '../../importers/sources.ts';
 import { readLines } from '../../lines.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
 import { scopeOf, withBrain } from '../../session.ts';
-import { startOf } from '../../values.ts';
+import { startOf, wordOf } from '../../values.ts';
 
 /** Refused lines that are listed; all are counted. */
 const REFUSED_LISTED_MAX = 1_000;
@@ -48,8 +48,9 @@ export const command: CommandModule = {
     if (options.isSet('dry-run') && !options.isSet('source')) {
       throw usageError('--dry-run goes with --source.', `For example: --source ${SOURCES[0]}`);
     }
-    const file = named ?? defaultPlace(options);
-    const records = options.isSet('source') ? await readRecords(context, options, file) : undefined;
+    const sourceName = wordOf(options, 'source', SOURCES);
+    const file = named ?? defaultPlace(sourceName);
+    const records = sourceName === undefined ? undefined : await readRecords(context, options, sourceName, file);
     if (records !== undefined && options.isSet('dry-run')) return showRecords(context, options, records);
     const source = records === undefined ? await openSource(context, file) : sourceOf(context, records);
     try {
@@ -57,7 +58,7 @@ export const command: CommandModule = {
         const report = await importLines(context, brain, source.chunks, {
           scope: scopeOf(location),
           fallbackTimeMs: source.timeMs,
-          origin: `import:${options.text('source') ?? (file === '-' ? 'stdin' : basename(file))}`,
+          origin: `import:${sourceName ?? (file === '-' ? 'stdin' : basename(file))}`,
         });
         if (options.isSet('json')) await writeJson(context, report);
         else await writeReport(context, report);
@@ -202,8 +203,7 @@ interface Source {
 }
 
 /** Where a source is that is not named. @throws SmError where that is not plain */
-function defaultPlace(options: Options): string {
-  const source = options.text('source');
+function defaultPlace(source: SourceName | undefined): string {
   if (source === 'git') return '.';
   if (source === undefined) {
     throw usageError('sm brain import needs a file.', 'For example: sm brain import brain.jsonl, or - for stdin.');
@@ -214,11 +214,12 @@ function defaultPlace(options: Options): string {
   );
 }
 
-async function readRecords(context: Context, options: Options, place: string): Promise<ImportRecord[]> {
-  const source = SOURCES.find((known) => known === options.text('source'));
-  if (source === undefined) {
-    throw usageError(`--source must be one of ${SOURCES.join(', ')}.`, `For example: --source ${SOURCES[0]}`);
-  }
+async function readRecords(
+  context: Context,
+  options: Options,
+  source: SourceName,
+  place: string,
+): Promise<ImportRecord[]> {
   const since = options.text('since');
   const { projectId } = await context.locate();
   const { readSource } = await import('../../importers/read.ts');

@@ -6,7 +6,7 @@ import { ERROR_TABLE } from '../../../lib/core/errors.ts';
 import type { CommandModule, Context, HostStatus, Location, Options } from '../../command.ts';
 import { writeJson } from '../../print/json.ts';
 import { serviceManager } from '../../service-manager.ts';
-import { openBrain, scopeOf } from '../../session.ts';
+import { scopeOf, withBrain } from '../../session.ts';
 
 /** How long a host that has gone may be missed, in milliseconds. */
 const CHECK_DELAY_MS = 5_000;
@@ -18,10 +18,8 @@ export const command: CommandModule = {
     'background, for as long as the machine runs; it is what the unit stackmemory-brain runs. See docs/PROVISIONING.md.',
   examples: ['sm host run', 'STACKMEMORY_HOME=/srv/brain sm host run --json'],
   async run(context, _args, options) {
-    const location = await context.locate();
     const manager = serviceManager(context.env);
-    const brain = await openBrain(context, options, location);
-    try {
+    return withBrain(context, options, async (brain, location) => {
       let pid: number | undefined;
       while (!context.signal.aborted) {
         const status = await context.host.status({ brainDirectory: location.brainDirectory });
@@ -35,9 +33,7 @@ export const command: CommandModule = {
         await context.wait(CHECK_DELAY_MS);
       }
       return ERROR_TABLE.interrupted.exitCode;
-    } finally {
-      await brain.close();
-    }
+    });
   },
 };
 

@@ -43,3 +43,11 @@ function markedAgent(env: Readonly<Record<string, string | undefined>>): string 
   const names = Object.keys(env).filter((name) => env[name] !== undefined && env[name] !== '');
   return MARKS.find(([, isMark]) => names.some(isMark))?.[0];
 }
+
+/** Variables in which an agent tells the commands that it runs which of its sessions they are part of. */
+const SESSION_VARIABLES = ['SM_SESSION', 'CLAUDE_CODE_SESSION_ID', 'CODEX_THREAD_ID', 'GEMINI_CLI_SESSION_ID'];
+
+/** The session that the environment tells of, as its agent calls it. */
+export function detectSession(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  return SESSION_VARIABLES.map((name) => env[name]?.trim()).find((value) => value !== undefined && value !== '');
+}

@@ -4,6 +4,7 @@
  */
 import type { Brain } from '../lib/brain/contract.ts';
 import type { HostStatus } from '../lib/host/control.ts';
+import type { Provenance } from '../lib/core/provenance.ts';
 import type { Finding } from '../lib/host/doctor.ts';
 import type { SetupAnswer } from '../lib/protocol/wire.ts';
 import type { Account } from '../lib/scope/account.ts';
@@ -124,6 +125,8 @@ export interface Context {
   newId(): string;
   /** Where one is: in `directory`, or here. */
   locate(directory?: string): Promise<Location>;
+  /** Where entries that are recorded in `directory`, or here, say that they were: `{}` where the user wants it so. */
+  provenance(directory?: string): Promise<Provenance>;
   /** When a commit (a hash, a tag, a branch) of the repository around here was made; undefined where there is none. */
   commitTime(revision: string): Promise<number | undefined>;
   /** What git knows of a place in the code. @throws SmError `not_found` */

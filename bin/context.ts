@@ -3,8 +3,10 @@ import { existsSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { homedir, userInfo } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Provenance } from '../lib/core/provenance.ts';
 import { version } from '../lib/core/version.ts';
 import type { Config } from '../lib/scope/config.ts';
+import { detectSession } from './agent.ts';
 import type { Context, Finding, Location } from './command.ts';
 import { CATALOGUE } from './commands/groups.ts';
 import { createStderr, createStdout } from './output.ts';
@@ -32,6 +34,7 @@ export function createContext(signal: AbortSignal): Context {
     wait: (delayMs) => delay(delayMs, undefined, { signal }).catch(() => undefined),
     newId: () => randomUUID(),
     locate,
+    provenance,
     commitTime,
     placeInCode: async (file, lines) => {
       const [{ currentDirectory }, git] = await Promise.all([
@@ -107,6 +110,23 @@ async function commitTime(revision: string): Promise<number | undefined> {
     import('../lib/scope/git.ts'),
   ]);
   return git.commitTimeMs(currentDirectory(), revision, process.env);
+}
+
+/** Never fails: it is begun before the project is located, which tells what is wrong with the place or the settings. */
+async function provenance(directory?: string): Promise<Provenance> {
+  const { env } = process;
+  try {
+    if (env['SM_PROVENANCE'] === '0' || (await readConfig()).provenance === false) return {};
+    const [{ currentDirectory }, { provenanceOfPlace }] = await Promise.all([
+      import('../lib/scope/paths.ts'),
+      import('../lib/scope/provenance.ts'),
+    ]);
+    const session = detectSession(env);
+    const place = await provenanceOfPlace(directory ?? currentDirectory(), env);
+    return { ...place, ...(session === undefined ? {} : { session }) };
+  } catch {
+    return {};
+  }
 }
 
 async function locate(directory?: string): Promise<Location> {

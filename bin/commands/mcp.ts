@@ -30,8 +30,9 @@ export const command: CommandModule = {
       },
       scope: async () => scopeOf(await locate()),
       author: async (name) => {
-        const location = await locate();
-        return { scope: scopeOf(location), agent: detectClientAgent(context.env, location.configAgent, name) };
+        const [location, provenance] = await Promise.all([locate(), context.provenance(directory)]);
+        const agent = detectClientAgent(context.env, location.configAgent, name);
+        return { scope: scopeOf(location), agent, provenance };
       },
       newId: () => context.newId(),
       newFence: () => fenceOf(context),

@@ -2,6 +2,7 @@
 import type { LoggedChange } from '../../lib/brain/log-contract.ts';
 import type { RecallHit, WhyHit, WhyMatch } from '../../lib/brain/recall-contract.ts';
 import type { Entry, EntryKind } from '../../lib/core/entry.ts';
+import { describeProvenance, subjectRefs } from '../../lib/core/provenance.ts';
 import { idCharacters } from '../../lib/core/short-ids.ts';
 import { escapeLine, escapeText } from './escape.ts';
 import { pad, truncate, wrap } from './layout.ts';
@@ -128,7 +129,8 @@ export function renderCard(view: View, entry: Entry): string {
     ['agent', entry.agent],
     ['confidence', String(entry.confidence)],
     ['tags', entry.tags.join(', ')],
-    ['refs', entry.refs.join(', ')],
+    ['refs', subjectRefs(entry.refs).join(', ')],
+    ['recorded', describeProvenance(entry.refs)],
     ['created', showTime(view, entry.createdAt)],
     ['updated', showTime(view, entry.updatedAt)],
     ['project', entry.projectId],

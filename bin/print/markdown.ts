@@ -1,5 +1,6 @@
 /** Entries as a Markdown document, by kind and newest first. Pure. */
 import type { Entry } from '../../lib/core/entry.ts';
+import { subjectRefs } from '../../lib/core/provenance.ts';
 import { ENTRY_KINDS, type EntryKind } from '../../lib/core/vocabulary.ts';
 import { escapeLine, escapeText } from './escape.ts';
 import { isoTime } from './time.ts';
@@ -32,7 +33,8 @@ function renderEntry(entry: Entry): string {
   const parts = [`### ${escapeMarkdown(escapeLine(entry.title))}`, facts.join(' · ')];
   if (entry.conclusion !== '') parts.push(quote(escapeText(entry.conclusion)));
   if (entry.summary !== '') parts.push(demoteHeadings(escapeText(entry.summary)));
-  if (entry.refs.length > 0) parts.push(`Refs: ${entry.refs.map(code).join(', ')}`);
+  const refs = subjectRefs(entry.refs);
+  if (refs.length > 0) parts.push(`Refs: ${refs.map(code).join(', ')}`);
   return parts.join('\n\n');
 }
 

@@ -11,6 +11,7 @@ import { readConflicts } from '../store/sync-log.ts';
 import type { AdoptRequest, ConflictsRequest, ResolveRequest } from './contract.ts';
 import type { Conflict } from './log-contract.ts';
 import { findEntry } from './references.ts';
+import { applyEdit } from './write.ts';
 import { findEarlierRun, type WriteContext, writeVersions } from './writer.ts';
 
 /** Losing versions that one answer shows. */
@@ -53,7 +54,7 @@ export async function resolve(transaction: Database, context: WriteContext, requ
   const chosen = request.take === undefined ? current.entry : chooseLoser(losers, request.take).entry;
   const { updatedAt: _, ...content } = chosen;
   const [written] = await writeVersions(transaction, context, request.requestId, [
-    { content: { ...content, ...edit }, current, replaces: [...new Set(losers.map(({ hash }) => hash))] },
+    { content: applyEdit(content, edit), current, replaces: [...new Set(losers.map(({ hash }) => hash))] },
   ]);
   return written ?? current.entry;
 }

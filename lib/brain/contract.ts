@@ -4,6 +4,7 @@
  * Everything here is plain data (superjson carries it); times are integer milliseconds since the epoch.
  */
 import type { Entry, EntryEdit } from '../core/entry.ts';
+import type { Provenance } from '../core/provenance.ts';
 import type { ReadScope, Scope } from '../core/scope.ts';
 import type { RangeDigest } from '../protocol/digest.ts';
 import type { Change } from '../protocol/wire.ts';
@@ -56,6 +57,8 @@ export interface RecordRequest extends WriteRequest {
   drafts: unknown[];
   /** The id, or a unique prefix of it, of an entry that the (single) draft replaces. */
   supersedes?: string;
+  /** Where they are recorded; kept among the refs of drafts that do not tell it themselves. */
+  provenance?: Provenance;
 }
 
 export interface EditRequest extends WriteRequest {

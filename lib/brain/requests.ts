@@ -71,6 +71,16 @@ const namedScopeId = v.pipe(
 );
 const batchLimit = v.pipe(limit, v.maxValue(BATCH_CHANGES_MAX, `must be at most ${BATCH_CHANGES_MAX}`));
 const reference = v.object({ workspaceId: scopeId, idOrPrefix: v.string('must be text') });
+const provenance = v.partial(
+  v.object({
+    repo: v.string('must be text'),
+    branch: v.string('must be text'),
+    commit: v.string('must be text'),
+    isDirty: v.boolean('must be true or false'),
+    host: v.string('must be text'),
+    session: v.string('must be text'),
+  }),
+);
 const filter = {
   agent: v.optional(plain(AGENT_CHARACTERS_MAX)),
   kind: v.optional(v.picklist(ENTRY_KINDS, `must be one of ${ENTRY_KINDS.join(', ')}`)),
@@ -191,6 +201,7 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
     ),
     drafts: batch(),
     supersedes: v.optional(v.string('must be text')),
+    provenance: v.optional(provenance),
   }),
   edit: v.object({ ...write, reference, edit: v.unknown() }),
   supersede: v.object({

@@ -4,8 +4,17 @@
  * several callers can share a transaction.
  */
 import { canonicalContent } from '../core/canonical.ts';
-import { draftToContent, type Entry, type EntryContent, parseDraft, parseEdit, parseEntry } from '../core/entry.ts';
+import {
+  draftToContent,
+  type Entry,
+  type EntryContent,
+  type EntryEdit,
+  parseDraft,
+  parseEdit,
+  parseEntry,
+} from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
+import { isProvenanceRef, provenanceRefs, subjectRefs, withProvenance } from '../core/provenance.ts';
 import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { type ChangeRecord, type EntryWithHash, readEntries, readHistory } from '../store/read.ts';
@@ -34,9 +43,12 @@ export async function record(transaction: Database, context: WriteContext, reque
     if (earlier.length > 0) return earlier.map(({ entry }) => entry);
   }
   const nowMs = context.nowMs();
-  const contents = drafts.map((draft) =>
-    draftToContent(draft, { ...request.scope, agent: request.agent, entryId: context.createEntryId(nowMs), nowMs }),
-  );
+  const madeAt = provenanceRefs(request.provenance ?? {});
+  const contents = drafts.map((draft) => {
+    const filled = { ...request.scope, agent: request.agent, entryId: context.createEntryId(nowMs), nowMs };
+    const content = draftToContent(draft, filled);
+    return { ...content, refs: withProvenance(content.refs, madeAt) };
+  });
   if (hasChosenIds && (await isRepetition(transaction, contents, request.supersedes))) {
     return currentEntries(
       transaction,
@@ -57,7 +69,7 @@ export async function record(transaction: Database, context: WriteContext, reque
 
 export async function edit(transaction: Database, context: WriteContext, request: EditRequest): Promise<Entry> {
   const changed = parseEdit(request.edit);
-  return rewrite(transaction, context, request, (entry) => ({ ...entry, ...changed }));
+  return rewrite(transaction, context, request, (entry) => applyEdit(entry, changed));
 }
 
 /** Takes an entry back. It stays in the log, and can be seen with `--all`; it is not recalled. */
@@ -200,10 +212,16 @@ async function isRepetition(
   });
 }
 
-/** The same but for the time of creation, which a repeated command takes anew. */
+/** The same but for when and where it was recorded, which a repeated command takes anew. */
 function isSameRecord(known: Entry, content: EntryContent): boolean {
-  const comparable = { ...withoutStamp(known), createdAt: content.createdAt };
-  return canonicalContent(comparable) === canonicalContent(content);
+  const comparable = { ...withoutStamp(known), createdAt: content.createdAt, refs: subjectRefs(known.refs) };
+  return canonicalContent(comparable) === canonicalContent({ ...content, refs: subjectRefs(content.refs) });
+}
+
+/** The fields that an edit names, on top of the others. Where the entry was recorded is not the editor's to forget. */
+export function applyEdit<T extends EntryContent>(content: T, edit: EntryEdit): T {
+  if (edit.refs === undefined) return { ...content, ...edit };
+  return { ...content, ...edit, refs: withProvenance(edit.refs, content.refs.filter(isProvenanceRef)) };
 }
 
 function withoutStamp({ updatedAt: _, ...content }: Entry): EntryContent {

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import type { RecallHit, SimilarEntry } from '../brain/recall-contract.ts';
 import type { Entry } from '../core/entry.ts';
+import { provenanceOf, subjectRefs } from '../core/provenance.ts';
 
 /** Of a summary or conclusion in a list, in characters. `brain_show` has all of it. */
 const EXCERPT_CHARACTERS_MAX = 2_000;
@@ -17,6 +18,17 @@ export const entryShape = z.object({
   conclusion: z.string(),
   tags: z.array(z.string()),
   refs: z.array(z.string()),
+  recorded_at: z
+    .object({
+      repo: z.string().optional(),
+      branch: z.string().optional(),
+      commit: z.string().optional(),
+      uncommitted_changes: z.boolean().optional(),
+      host: z.string().optional(),
+      session: z.string().optional(),
+    })
+    .optional()
+    .describe('Where it was recorded'),
   confidence: z.number(),
   superseded_by: z.string().optional(),
   created_at: z.string(),
@@ -47,12 +59,19 @@ export function showEntry(entry: Entry): ShownEntry {
     summary,
     conclusion,
     tags,
-    refs,
+    refs: subjectRefs(refs),
+    ...recordedAt(refs),
     confidence,
     ...(entry.supersededBy === undefined ? {} : { superseded_by: entry.supersededBy }),
     created_at: new Date(entry.createdAt).toISOString(),
     updated_at: new Date(entry.updatedAt).toISOString(),
   };
+}
+
+function recordedAt(refs: readonly string[]): Pick<ShownEntry, 'recorded_at'> {
+  const { isDirty, ...where } = provenanceOf(refs);
+  const shown = { ...where, ...(isDirty === true ? { uncommitted_changes: true } : {}) };
+  return Object.keys(shown).length === 0 ? {} : { recorded_at: shown };
 }
 
 export function showHit(hit: RecallHit): ShownHit {

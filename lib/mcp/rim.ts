@@ -3,6 +3,7 @@
  * command line has one such world, another transport may have its own.
  */
 import type { Brain, Scope } from '../brain/contract.ts';
+import type { Provenance } from '../core/provenance.ts';
 
 export interface McpRim {
   readonly version: string;
@@ -10,8 +11,8 @@ export interface McpRim {
   brain(): Promise<Brain>;
   /** Asked at each call, so that a login or another project counts at once. @throws SmError */
   scope(): Promise<Scope>;
-  /** Where and under which name the client's entries are recorded. `clientName` is what it calls itself. */
-  author(clientName: string | undefined): Promise<{ scope: Scope; agent: string }>;
+  /** Where, under which name and from what place the client's entries are recorded. `clientName` is what it calls itself. */
+  author(clientName: string | undefined): Promise<{ scope: Scope; agent: string; provenance: Provenance }>;
   /** A fresh UUID. */
   newId(): string;
   /** Random, of letters and digits: recorded text cannot know it. */

@@ -197,12 +197,13 @@ async function record(
   { supersedes, ...draft }: z.infer<typeof recordInput>,
   clientName: string | undefined,
 ): Promise<CallToolResult> {
-  const [brain, { scope, agent }] = await Promise.all([rim.brain(), rim.author(clientName)]);
+  const [brain, { scope, agent, provenance }] = await Promise.all([rim.brain(), rim.author(clientName)]);
   const [entry] = await brain.run('record', {
     requestId: rim.newId(),
     scope,
     agent,
     drafts: [draft],
+    provenance,
     ...(supersedes === undefined ? {} : { supersedes }),
   });
   if (entry === undefined) throw new Error('The brain acknowledged a record without its entry.');

@@ -3,6 +3,7 @@
  * the postings can tell is asked of them before (demandsOf); the rest, and the truth, is the entries' own.
  */
 import type { Entry } from '../core/entry.ts';
+import { subjectRefs } from '../core/provenance.ts';
 import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
 import { attribute } from './document.ts';
@@ -101,6 +102,6 @@ async function readWave(database: Database, wave: readonly Candidate[], { scope,
 
 function hasPhrases(entry: Entry, phrases: string[]): boolean {
   if (phrases.length === 0) return true;
-  const texts = [entry.title, entry.conclusion, entry.summary, ...entry.tags, ...entry.refs].map(fold);
+  const texts = [entry.title, entry.conclusion, entry.summary, ...entry.tags, ...subjectRefs(entry.refs)].map(fold);
   return phrases.every((phrase) => texts.some((text) => text.includes(phrase)));
 }

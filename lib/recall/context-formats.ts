@@ -4,6 +4,7 @@
  * entry can know, and the others are escaped as their formats prescribe.
  */
 import type { Entry } from '../core/entry.ts';
+import { subjectRefs } from '../core/provenance.ts';
 import type { ContextFormat } from '../core/vocabulary.ts';
 import { firstSentence, plainLine } from './plain-line.ts';
 
@@ -133,7 +134,9 @@ function partsOf({ entry }: ContextItem) {
   const conclusion = plainLine(entry.conclusion, CONCLUSION_CHARACTERS_MAX);
   const summary = plainLine(entry.summary, SUMMARY_CHARACTERS_MAX);
   const gist = plainLine(firstSentence(conclusion === '' ? summary : conclusion), GIST_CHARACTERS_MAX);
-  const refs = entry.refs.slice(0, REFS_MAX).map((ref) => plainLine(ref, REF_CHARACTERS_MAX));
+  const refs = subjectRefs(entry.refs)
+    .slice(0, REFS_MAX)
+    .map((ref) => plainLine(ref, REF_CHARACTERS_MAX));
   return { title, conclusion, summary, gist, refs };
 }
 

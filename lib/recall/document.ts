@@ -3,6 +3,7 @@
  * say exactly the same, so that an entry ranks alike whether it is in a segment yet or not.
  */
 import type { Entry } from '../core/entry.ts';
+import { subjectRefs } from '../core/provenance.ts';
 import { termsOf } from './words.ts';
 
 /** What an occurrence in a field counts, in halves: a title says more of what an entry is about than a tag does. */
@@ -56,7 +57,7 @@ export function analyse(entry: Indexed): { document: Document; fields: FieldTerm
     summary: add(entry.summary, FIELD_WEIGHTS.summary),
   };
   add(entry.tags.join('\n'), FIELD_WEIGHTS.tags);
-  add(entry.refs.join('\n'), FIELD_WEIGHTS.refs);
+  add(subjectRefs(entry.refs).join('\n'), FIELD_WEIGHTS.refs);
   return { document: { weights, attributes: attributesOf(entry), lengthCode: lengthCodeOf(length) }, fields };
 }
 

@@ -3,6 +3,7 @@
  * told by a pure function; recall's index only sorts out what surely names nothing.
  */
 import type { Entry } from '../core/entry.ts';
+import { subjectRefs } from '../core/provenance.ts';
 import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreScope } from '../store/filter.ts';
 import { attribute } from './document.ts';
@@ -105,7 +106,7 @@ export async function findByRefs(
   return entries
     .filter((entry) => matchesFilter(entry, scope, { statuses: ['active', 'superseded'] }))
     .map((entry) => {
-      const matched = entry.refs.flatMap((ref) => index.match(ref) ?? []);
+      const matched = subjectRefs(entry.refs).flatMap((ref) => index.match(ref) ?? []);
       return { ...entry, matched: matched.toSorted((a, b) => index.strength(a) - index.strength(b)) };
     })
     .filter(({ matched }) => matched.length > 0)

@@ -28,6 +28,8 @@ export interface Config {
     /** Whether the host syncs by itself while logged in; it does where nothing is said. */
     auto?: boolean;
   };
+  /** Whether entries tell where they were recorded (repository, branch, commit, machine, session); they do by default. */
+  provenance?: boolean;
   /** The agent whose name entries carry where neither the command nor the environment names one. */
   agent?: string;
 }
@@ -43,7 +45,8 @@ type Check = (value: unknown) => string | undefined;
 const CONFIG_CHECKS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>> = {
   auth: { apiKey: textFault, apiUrl: addressFault, projectId: scopeFault, workspaceId: scopeFault, email: textFault },
   host: { idleMs: durationFault },
-  sync: { auto: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false') },
+  sync: { auto: switchFault },
+  provenance: switchFault,
   agent: agentFault,
 };
 
@@ -119,6 +122,10 @@ function placeOf(error: unknown, text: string): string {
   if (position === undefined) return '';
   const before = text.slice(0, Number(position)).split('\n');
   return ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
+}
+
+function switchFault(value: unknown): string | undefined {
+  return typeof value === 'boolean' ? undefined : 'must be true or false';
 }
 
 function textFault(value: unknown): string | undefined {

@@ -39,6 +39,30 @@ export function runGit(
   timeoutMs: number,
   env: Environment,
 ): string | undefined {
+  // A directory named outright is also not subject to git's check of its owner (safe.directory).
+  return run('git', [`--git-dir=${gitDirectory}`, ...parameters], timeoutMs, gitEnvironment(env), gitDirectory);
+}
+
+/**
+ * What git prints of the worktree, while the caller goes on with other work; undefined where it is missing, refuses, or
+ * takes longer than `timeoutMs`: for facts that one can do without. Its monitor, a program that the repository's
+ * configuration may name, is not asked; filters that it names may be, as by any `git status`.
+ */
+export function askGit(
+  { gitDirectory, worktreeDirectory }: { gitDirectory: string; worktreeDirectory: string },
+  parameters: string[],
+  timeoutMs: number,
+  env: Environment,
+): Promise<string | undefined> {
+  const { execFile } = process.getBuiltinModule('node:child_process');
+  const all = ['-c', 'core.fsmonitor=false', `--git-dir=${gitDirectory}`, `--work-tree=${worktreeDirectory}`];
+  return new Promise((resolve) => {
+    const options = { ...settings(timeoutMs, gitEnvironment(env)), cwd: worktreeDirectory };
+    execFile('git', [...all, ...parameters], options, (error, stdout) => resolve(error === null ? stdout : undefined));
+  });
+}
+
+function gitEnvironment(env: Environment): Environment {
   const gitEnv: Record<string, string | undefined> = {
     ...env,
     // A partial clone would fetch missing commits, with a command that the repository's configuration names.
@@ -49,8 +73,7 @@ export function runGit(
     GIT_TERMINAL_PROMPT: '0',
   };
   for (const name of MISLEADING_VARIABLES) delete gitEnv[name];
-  // A directory named outright is also not subject to git's check of its owner (safe.directory).
-  return run('git', [`--git-dir=${gitDirectory}`, ...parameters], timeoutMs, gitEnv, gitDirectory);
+  return gitEnv;
 }
 
 /** The host behind an alias of the user's ssh configuration; undefined where ssh is missing or does not know. */
@@ -69,13 +92,8 @@ function run(
   cwd: string | undefined,
 ): string | undefined {
   const options: ExecFileSyncOptionsWithStringEncoding = {
-    encoding: 'utf8',
-    env: { ...env },
+    ...settings(timeoutMs, env),
     stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
-    maxBuffer: OUTPUT_BYTES_MAX,
-    windowsHide: true,
     ...(cwd === undefined ? {} : { cwd }),
   };
   try {
@@ -92,4 +110,15 @@ function run(
       cause: error,
     });
   }
+}
+
+function settings(timeoutMs: number, env: Environment) {
+  return {
+    encoding: 'utf8',
+    env: { ...env },
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: OUTPUT_BYTES_MAX,
+    windowsHide: true,
+  } as const;
 }

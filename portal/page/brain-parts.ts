@@ -1,4 +1,5 @@
 /** Elements of the brain's page, made of text nodes alone: what agents recorded is never markup. */
+import { describeProvenance, subjectRefs } from '../../lib/core/provenance.ts';
 import type { Entry, HistoryVersion, Looked, RecallHit } from './brain-api.ts';
 
 type Child = Node | string | undefined | false;
@@ -95,6 +96,8 @@ export function entryView({ entry, history, versions, conflict }: Looked, action
     actions.isReadOnly || entry.status !== 'active'
       ? []
       : [button('Supersede …', () => actions.supersede(entry)), button('Retract …', () => actions.retract(entry))];
+  const refs = subjectRefs(entry.refs);
+  const recorded = describeProvenance(entry.refs);
   return [
     h(
       'p.actions',
@@ -122,10 +125,11 @@ export function entryView({ entry, history, versions, conflict }: Looked, action
         ]),
     ...(entry.conclusion === '' ? [] : [h('h2', 'Conclusion'), h('p.text', entry.conclusion)]),
     ...(entry.summary === '' ? [] : [h('h2', 'Summary'), h('p.text', entry.summary)]),
-    ...(entry.refs.length === 0 ? [] : [h('h2', 'Refs'), h('ul.refs', ...entry.refs.map(refItem))]),
+    ...(refs.length === 0 ? [] : [h('h2', 'Refs'), h('ul.refs', ...refs.map(refItem))]),
     ...(conflict === null ? [] : conflictView(conflict.current, conflict.losers)),
     h('h2', `History (${versions} ${versions === 1 ? 'version' : 'versions'})`),
     h('ol.history', ...history.map(versionItem)),
+    ...(recorded === '' ? [] : [h('p.id', `Recorded: ${recorded}`)]),
     h('p.id', entry.entryId),
   ];
 }

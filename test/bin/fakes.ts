@@ -318,6 +318,7 @@ export function createWorld(options: WorldOptions = {}): World {
     ...server,
     newId: () => `00000000-0000-4000-8000-${String((ids += 1)).padStart(12, '0')}`,
     commitTime: () => Promise.resolve(undefined),
+    provenance: () => Promise.resolve({}),
     placeInCode: (file, lines) => {
       places.push({ file, lines });
       return Promise.resolve({ commits: [], lineCommits: 0, paths: [file], keys: [], warnings: [], ...options.code });

@@ -403,6 +403,38 @@ export function describeBrain(name: string, open: () => Promise<OpenedBrain>): v
       expect(await list({ limit: 1_000 })).toHaveLength(90);
     });
 
+    test('[E6] where an entry was recorded stays with it, is found by --ref, and is no word of it', async () => {
+      const { scope, show } = workspace();
+      const provenance = { branch: 'zanzibar', host: 'kilimanjaro', isDirty: true };
+      const request = { scope, agent: 'a', drafts: [{ title: 'plain', refs: ['a.ts'] }], provenance };
+      const [entry] = await run('record', { requestId: randomUUID(), ...request });
+      const where = ['prov:branch:zanzibar', 'prov:host:kilimanjaro', 'prov:dirty'];
+      expect(entry?.refs).toEqual(['a.ts', ...where]);
+      const recall = (query: Partial<RequestOf<'recall'>>) => run('recall', { scope, limit: 5, ...query });
+      expect(await recall({ query: 'zanzibar', isLoose: true })).toEqual([]);
+      expect(await recall({ ref: 'branch:zanzibar' })).toHaveLength(1);
+      expect(await recall({ query: 'plain', ref: 'host:kilimanjaro' })).toHaveLength(1);
+      expect(await recall({ ref: 'host:elsewhere' })).toEqual([]);
+      const reference = { workspaceId: scope.workspaceId, idOrPrefix: entry?.entryId ?? '' };
+      await run('edit', { requestId: randomUUID(), reference, edit: { refs: ['b.ts'] } });
+      expect((await show(entry?.entryId ?? '')).refs).toEqual(['b.ts', ...where]);
+    });
+
+    test('[E6] recording the same again from another place is no conflict', async () => {
+      const { scope } = workspace();
+      const entryId = randomUUID();
+      const record = (host: string) =>
+        run('record', {
+          requestId: randomUUID(),
+          scope,
+          agent: 'a',
+          drafts: [{ entryId, title: 'once' }],
+          provenance: { host },
+        });
+      const first = await record('one');
+      expect(await record('two')).toEqual(first);
+    });
+
     test('[R6] any text is a query, also of characters that mean something elsewhere', async () => {
       const { record, scope } = workspace();
       await record({ title: 'plain words' });

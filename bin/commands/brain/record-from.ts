@@ -44,7 +44,9 @@ export async function recordFrom(context: Context, options: Options): Promise<nu
       'Record the entries first, then use sm brain supersede <old> <new>.',
     );
   }
+  const recordedAt = context.provenance();
   return withBrain(context, options, async (brain, location) => {
+    const provenance = await recordedAt;
     const recorded: Entry[] = [];
     for (const batch of batches(drafts, (draft) => draft.bytes)) {
       const entries = await brain.run('record', {
@@ -52,6 +54,7 @@ export async function recordFrom(context: Context, options: Options): Promise<nu
         scope: scopeOf(location),
         agent: agentFlag ?? detectAgent(context.env, location.configAgent),
         drafts: batch.map((draft) => draft.value),
+        provenance,
         ...(supersedes === undefined ? {} : { supersedes }),
       });
       recorded.push(...entries);

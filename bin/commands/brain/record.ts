@@ -31,12 +31,14 @@ export const command: CommandModule = {
     }
     const draft = await draftOf(context, options);
     const supersedes = options.text('supersedes');
+    const recordedAt = context.provenance();
     return withBrain(context, options, async (brain, location) => {
       const request: RecordRequest = {
         requestId: context.newId(),
         scope: scopeOf(location),
         agent: detectAgent(context.env, location.configAgent),
         drafts: [draft],
+        provenance: await recordedAt,
         ...(supersedes === undefined ? {} : { supersedes }),
       };
       const [entry] = await brain.run('record', request);

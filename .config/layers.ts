@@ -16,6 +16,7 @@ export const LAYERS = [
   'lib/host',
   'lib/sync',
   'lib/brain',
+  'lib/secrets',
   'lib/recall',
   'lib/store',
   'lib/protocol',

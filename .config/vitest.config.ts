@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 
-const UNIT = ['core', 'laws', 'scope', 'bin', 'checks'];
+const UNIT = ['core', 'laws', 'scope', 'secrets', 'bin', 'checks'];
 const END_TO_END = ['e2e', 'simulation'];
 /** Has a configuration of its own. */
 const BY_HAND = ['box'];

@@ -98,6 +98,13 @@ const tokenizer = {
   minify: true,
 } as const satisfies BuildOptions;
 
+/** Alone, because only what stores or sends text loads it. */
+const secrets = {
+  ...tokenizer,
+  entryPoints: ['lib/secrets/scanner.ts'],
+  outfile: path.join(staging, 'secrets.cjs'),
+} as const satisfies BuildOptions;
+
 /** Alone, because only who serves an agent loads it. */
 const mcp = {
   ...server,
@@ -128,6 +135,7 @@ async function main(): Promise<void> {
       build(server),
       build(portal),
       build(tokenizer),
+      build(secrets),
       build(mcp),
       build(agents),
       buildPage(root, path.join(staging, 'portal')),
@@ -158,6 +166,7 @@ async function main(): Promise<void> {
     'server.cjs',
     'portal.cjs',
     'tokenizer.cjs',
+    'secrets.cjs',
     'mcp.cjs',
     'agents.cjs',
     'template.tar.gz',

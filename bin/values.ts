@@ -25,6 +25,16 @@ export const CONTENT_OPTIONS: readonly OptionSpec[] = [
   { flags: '--confidence <number>', summary: 'How sure, from 0 to 1' },
 ];
 
+export const ALLOW_SECRET_OPTION: OptionSpec = {
+  flags: '--allow-secret',
+  summary: 'Keep what looks like a secret, on this machine only, instead of masking it',
+};
+
+/** For a request that writes. */
+export function allowanceOf(options: Options): { allowsSecrets?: true } {
+  return options.isSet('allow-secret') ? { allowsSecrets: true } : {};
+}
+
 export const FILTER_OPTIONS: readonly OptionSpec[] = [
   { flags: '--org', summary: 'All projects of the workspace, not only this one' },
   { flags: '--all', summary: 'Also superseded and retracted entries' },

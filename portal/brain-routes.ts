@@ -5,8 +5,10 @@
 import { Hono, type Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import * as v from 'valibot';
+import type { Entry } from '../lib/core/entry.ts';
 import { type ErrorCode, ERROR_TABLE, type SmErrorJson } from '../lib/core/errors.ts';
 import { QUERY_CHARACTERS_MAX, SCOPE_CHARACTERS_MAX } from '../lib/core/limits.ts';
+import { withoutPrivate } from '../lib/core/private.ts';
 import { ENTRY_KINDS, ENTRY_STATUSES } from '../lib/core/vocabulary.ts';
 import type { Principal } from './access.ts';
 import { type BrainWindow, WATCHERS_MAX } from './brain-window.ts';
@@ -68,7 +70,7 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
       limit: HITS_MAX,
     };
     const hits = await brain.run('recall', { ...request, isLoose: loose === '1' });
-    return c.json({ hits });
+    return c.json({ hits: hits.map(withoutPrivate) });
   });
 
   app.get('/entries/:id', async (c) => {
@@ -79,10 +81,13 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
     const scope = { workspaceId, projectId: null };
     const [conflict] = await brain.run('conflicts', { scope, idOrPrefix: entry.entryId, limit: 1 });
     return c.json({
-      entry,
-      history: history.slice(0, VERSIONS_MAX),
+      entry: withoutPrivate(entry),
+      history: history.slice(0, VERSIONS_MAX).map(shownVersion),
       versions: history.length,
-      conflict: conflict ?? null,
+      conflict:
+        conflict === undefined
+          ? null
+          : { current: shownVersion(conflict.current), losers: conflict.losers.map(shownVersion) },
     });
   });
 
@@ -112,7 +117,10 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
     if (brain.watchers >= WATCHERS_MAX) return refuse(c, 503, 'unavailable', 'Too many look already.');
     return streamSSE(c, async (stream) => {
       const unwatch = brain.watch((changes) => {
-        void stream.writeSSE({ event: 'changes', data: JSON.stringify(changes.map(({ entry }) => entry)) });
+        void stream.writeSSE({
+          event: 'changes',
+          data: JSON.stringify(changes.map(({ entry }) => withoutPrivate(entry))),
+        });
       });
       stream.onAbort(unwatch);
       await stream.writeSSE({ event: 'hello', data: '' });
@@ -133,7 +141,7 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
     const { workspaceId } = await brain.place();
     const entry = await brain.run('retract', { requestId, reference: { workspaceId, idOrPrefix: entryId } });
     onChange({ did: 'retracted', entryId, peer: peerOf(c) });
-    return c.json({ entry });
+    return c.json({ entry: withoutPrivate(entry) });
   });
 
   app.post('/supersede', async (c) => {
@@ -143,7 +151,7 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
     const { workspaceId } = await brain.place();
     const { old } = await brain.run('supersede', { requestId, workspaceId, oldId, newId });
     onChange({ did: 'superseded', entryId: oldId, peer: peerOf(c) });
-    return c.json({ entry: old });
+    return c.json({ entry: withoutPrivate(old) });
   });
 
   app.notFound((c) => refuse(c, 404, 'not_found', 'There is nothing here.'));
@@ -177,4 +185,9 @@ function smErrorOf(error: Error): (SmErrorJson & { error: ErrorCode }) | undefin
   return error.name === 'SmError'
     ? (error as Error & { toJSON(): SmErrorJson & { error: ErrorCode } }).toJSON()
     : undefined;
+}
+
+/** A page is looked at from another machine. */
+function shownVersion<T extends { entry: Entry }>(version: T): T {
+  return { ...version, entry: withoutPrivate(version.entry) };
 }

@@ -5,6 +5,7 @@
 import { hasFailed } from '../../lib/core/failed.ts';
 import type { RecallHit } from '../../lib/brain/recall-contract.ts';
 import { framed } from '../../lib/core/frame.ts';
+import { withoutPrivate } from '../../lib/core/private.ts';
 import type { Context, Options } from '../command.ts';
 import { fenceOf, scopeOf, withBrain } from '../session.ts';
 import type { HookEvent, HookInput } from './input.ts';
@@ -109,7 +110,8 @@ function asPlainWords(text: string): string {
   return (text.match(/[\p{L}\p{N}_./@-]+/gu) ?? []).map((word) => word.replace(/^-+/, '')).join(' ');
 }
 
-function warningOf({ entryId, title, conclusion }: RecallHit, fence: string): string {
+function warningOf(hit: RecallHit, fence: string): string {
+  const { entryId, title, conclusion } = withoutPrivate(hit);
   const said = { id: entryId, title, conclusion: conclusion.slice(0, WARNING_CHARACTERS_MAX) };
   return `StackMemory: something like this was tried here before, and failed; "sm brain show ${entryId}" has all of it.\n${framed(fence, said)}`;
 }

@@ -85,7 +85,7 @@ function remarksOf(view: View, { status, sync, conflicts, notAdopted }: StatusFa
   const lastError = sync?.lastError ?? null;
   if (lastError !== null) remarks.push(`The last sync failed (${showTime(view, lastError.at)}): ${lastError.message}`);
   if (sync !== undefined && sync.refusedCount > 0) {
-    remarks.push(`Refused: ${counted(sync.refusedCount, 'change')}, kept here and holding up no others:`);
+    remarks.push(`Not synced: ${counted(sync.refusedCount, 'change')}, kept here and holding up no others:`);
     for (const { entryId, changeId, direction, code, message } of sync.refusals.slice(0, REFUSALS_SHOWN_MAX)) {
       remarks.push(`  ${(entryId ?? changeId).slice(0, ID_CHARACTERS)} (${direction}, ${code}): ${message}`);
     }

@@ -26,6 +26,7 @@ export function syncLine({ pushed, pulled, pending, restamped }: SyncReport): st
     `pushed ${sent}${pushed.superseded === 0 ? '' : ` (${pushed.superseded} older than what the server has)`}`,
     `pulled ${pulled.received}${pulled.superseded === 0 ? '' : ` (${pulled.superseded} older than what is here)`}`,
   ];
+  if (pushed.kept > 0) parts.push(`${pushed.kept} kept here`);
   if (pushed.refused > 0) parts.push(`${pushed.refused} refused`);
   if (pulled.setAside > 0) parts.push(`${pulled.setAside} set aside`);
   if (restamped > 0) parts.push(`${restamped} written again with the right time`);
@@ -56,7 +57,9 @@ export function syncNotes(report: SyncReport): string[] {
   if (report.clockOffsetMs !== null && Math.abs(report.clockOffsetMs) > CLOCK_OFFSET_SHOWN_MS) {
     notes.push(`${clockText(report.clockOffsetMs)}; new entries bear the corrected time. Check the system time.`);
   }
-  if (report.pushed.refused > 0 || report.pulled.setAside > 0) notes.push('sm brain status says what was refused.');
+  if (report.pushed.kept + report.pushed.refused + report.pulled.setAside > 0) {
+    notes.push('sm brain status says what was refused or kept here, and why.');
+  }
   return notes.map(escapeLine);
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Entry } from '../core/entry.ts';
 import { hasFailed } from '../core/failed.ts';
+import { withoutPrivate } from '../core/private.ts';
 import { packContext } from '../recall/context.ts';
 import type { ContextCandidate } from '../recall/context-formats.ts';
 import { recallEntries } from '../recall/recall.ts';
@@ -34,7 +35,7 @@ export async function context(database: Database, request: ContextRequest, nowMs
   for (const { entry } of conflicts) losers.set(entry.entryId, (losers.get(entry.entryId) ?? 0) + 1);
   const candidates = [...own, ...all.filter(({ entry }) => entry.projectId !== scope.projectId)].map(
     ({ entry, section, score }): ContextCandidate => ({
-      entry,
+      entry: withoutPrivate(entry),
       section,
       score,
       losers: losers.get(entry.entryId) ?? 0,

@@ -7,7 +7,6 @@ import type { Entry, EntryEdit } from '../core/entry.ts';
 import type { Provenance } from '../core/provenance.ts';
 import type { ReadScope, Scope } from '../core/scope.ts';
 import type { RangeDigest } from '../protocol/digest.ts';
-import type { Change } from '../protocol/wire.ts';
 import type {
   ActivityCount,
   ActivityRequest,
@@ -37,6 +36,7 @@ import type {
   SyncRestampRequest,
   SyncStanding,
   SyncState,
+  SyncVersions,
 } from './sync-contract.ts';
 
 export type { ReadScope, Scope };
@@ -59,11 +59,15 @@ export interface RecordRequest extends WriteRequest {
   supersedes?: string;
   /** Where they are recorded; kept among the refs of drafts that do not tell it themselves. */
   provenance?: Provenance;
+  /** Stores what looks like a secret instead of masking it; such a version is never pushed. */
+  allowsSecrets?: boolean;
 }
 
 export interface EditRequest extends WriteRequest {
   reference: EntryReference;
   edit: EntryEdit;
+  /** As of a record. */
+  allowsSecrets?: boolean;
 }
 
 export interface SupersedeRequest extends WriteRequest {
@@ -166,6 +170,8 @@ export interface ResolveRequest extends WriteRequest {
   take?: string;
   /** Fields that are changed on top of that. */
   edit?: EntryEdit;
+  /** As of a record. */
+  allowsSecrets?: boolean;
 }
 
 export interface AdoptRequest extends WriteRequest {
@@ -175,10 +181,13 @@ export interface AdoptRequest extends WriteRequest {
   limit: number;
 }
 
+/** An entry as it was written; where something was masked, with its kinds (`github`, `jwt` …). */
+export type Written = Entry & { masked?: string[] };
+
 /** Request and answer of every operation, by name. */
 export interface BrainOperations {
-  record: { request: RecordRequest; answer: Entry[] };
-  edit: { request: EditRequest; answer: Entry };
+  record: { request: RecordRequest; answer: Written[] };
+  edit: { request: EditRequest; answer: Written };
   supersede: { request: SupersedeRequest; answer: { old: Entry; new: Entry } };
   retract: { request: RetractRequest; answer: Entry };
   import: { request: ImportRequest; answer: ImportResult };
@@ -200,13 +209,13 @@ export interface BrainOperations {
   verify: { request: Record<string, never>; answer: VerifyReport };
   rebuild: { request: Record<string, never>; answer: RebuildReport };
   conflicts: { request: ConflictsRequest; answer: Conflict[] };
-  resolve: { request: ResolveRequest; answer: Entry };
+  resolve: { request: ResolveRequest; answer: Written };
   adopt: { request: AdoptRequest; answer: { adopted: number; remaining: number } };
   syncState: { request: SyncPeer; answer: SyncState };
   syncStanding: { request: SyncPeer; answer: SyncStanding };
   syncOutgoing: { request: SyncOutgoingRequest; answer: SyncOutgoing };
-  /** Every version that the log has of the named entries, for a peer that lacks them. */
-  syncVersions: { request: { workspaceId: string; entryIds: string[] }; answer: Change[] };
+  /** Every version that the log has of the named entries, for a peer that lacks them, but what is kept here. */
+  syncVersions: { request: { workspaceId: string; entryIds: string[] }; answer: SyncVersions };
   syncDigest: { request: SyncDigestRequest; answer: RangeDigest[] };
   syncNote: { request: SyncNoteRequest; answer: { pending: number } };
   syncApply: { request: SyncApplyRequest; answer: SyncApplied };

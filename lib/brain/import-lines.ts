@@ -26,6 +26,8 @@ export interface ImportPlace {
 
 export interface ImportLine extends ImportedChange {
   entry: Entry;
+  /** A record of another tool: of an export every byte counts, this one is ours to tidy. */
+  isPlain?: true;
 }
 
 /**
@@ -111,6 +113,7 @@ function fromPlain(value: Record<string, unknown>, place: ImportPlace): ImportLi
     base: null,
     replicaId: FOREIGN_REPLICA_ID,
     entry: parseEntry(entry),
+    isPlain: true,
   };
 }
 

@@ -81,6 +81,7 @@ const provenance = v.partial(
     session: v.string('must be text'),
   }),
 );
+const allowsSecrets = v.optional(v.boolean('must be true or false'));
 const filter = {
   agent: v.optional(plain(AGENT_CHARACTERS_MAX)),
   kind: v.optional(v.picklist(ENTRY_KINDS, `must be one of ${ENTRY_KINDS.join(', ')}`)),
@@ -202,8 +203,9 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
     drafts: batch(),
     supersedes: v.optional(v.string('must be text')),
     provenance: v.optional(provenance),
+    allowsSecrets,
   }),
-  edit: v.object({ ...write, reference, edit: v.unknown() }),
+  edit: v.object({ ...write, reference, edit: v.unknown(), allowsSecrets }),
   supersede: v.object({
     ...write,
     workspaceId: scopeId,
@@ -272,6 +274,7 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
     reference,
     take: v.optional(v.pipe(v.string('must be text'), v.regex(/^[0-9a-f]{1,64}$/i, 'must be hexadecimal digits'))),
     edit: v.optional(v.unknown()),
+    allowsSecrets,
   }),
   adopt: v.object({ ...write, workspaceId: namedScopeId, limit: batchLimit }),
   ...SYNC_SCHEMAS,

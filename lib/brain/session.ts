@@ -8,7 +8,8 @@ import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import { type Database, isPoisoned, toStoreError } from '../store/database.ts';
 import { readClockOffset, readReplicaId } from '../store/meta.ts';
 import type { OpenStore } from '../store/pglite.ts';
-import { type AnswerOf, type Brain, type OperationName, type RequestOf } from './contract.ts';
+import type { AnswerOf, Brain, OperationName, RequestOf } from './contract.ts';
+import { maskRequest, tellMasked, writesText } from './disclosure.ts';
 import { isWrite, needsIndex, type ReadContext, runRead, runWrite, type SessionContext } from './operations.ts';
 import { parseRequest } from './requests.ts';
 import { correctionOf } from './sync-operations.ts';
@@ -51,6 +52,8 @@ export class BrainSession implements Brain {
   readonly #upkeep: StoreUpkeep;
   readonly #backlog: IndexBacklog;
   readonly #jobs: Job[] = [];
+  /** Requests that were accepted and are not in the queue yet. */
+  readonly #entering = new Set<Promise<unknown>>();
   readonly #waitingForQuiet: (() => void)[] = [];
   /** The server's clock less this machine's, as far as it is followed, in milliseconds. */
   #clockOffsetMs: number;
@@ -83,10 +86,21 @@ export class BrainSession implements Brain {
     return new BrainSession(store, options, upkeep, replicaId, await readClockOffset(store.database));
   }
 
-  run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
+  async run<O extends OperationName>(operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
+    if (this.#closing !== undefined) throw closed();
+    const parsed = parseRequest(operation, request);
+    if (!writesText(operation)) return this.#enqueue(operation, parsed);
+    const entering = maskRequest(operation, parsed).then(({ request: fit, masked }) => ({
+      answering: this.#enqueue(operation, fit),
+      masked,
+    }));
+    this.#entering.add(entering);
+    const { answering, masked } = await entering.finally(() => this.#entering.delete(entering));
+    return tellMasked(await answering, masked);
+  }
+
+  #enqueue<O extends OperationName>(operation: O, parsed: unknown): Promise<AnswerOf<O>> {
     return new Promise((resolve, reject) => {
-      if (this.#closing !== undefined) throw closed();
-      const parsed = parseRequest(operation, request);
       const bytes = isWrite(operation) ? requireSize(parsed) : 0;
       this.#jobs.push({ operation, request: parsed, bytes, resolve: resolve as Job['resolve'], reject });
       void this.#work();
@@ -120,6 +134,7 @@ export class BrainSession implements Brain {
   }
 
   async #closeWhenQuiet(): Promise<void> {
+    await Promise.allSettled(this.#entering);
     if (this.#isRunning) await new Promise<void>((resolve) => this.#waitingForQuiet.push(resolve));
     await this.#store.close();
   }

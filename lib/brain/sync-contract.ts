@@ -74,10 +74,18 @@ export interface SyncOutgoingRequest {
 export interface SyncOutgoing {
   /** With `seq`, in its order; the wire's changeId. */
   changes: Change[];
+  /** Those between them that never leave this brain, to be noted as refused by itself. */
+  kept: Omit<SyncRefusal, 'refusedAt'>[];
   /** How far the log has been looked through. */
   scannedSeq: number;
   headSeq: number;
   hasMore: boolean;
+}
+
+export interface SyncVersions {
+  changes: Change[];
+  /** Entries of which the present version is kept here. */
+  keptEntryIds: string[];
 }
 
 /** Stores what a contact with the server has shown, as one transaction. Absent fields stay as they are. */

@@ -6,7 +6,7 @@ import { SmError } from '../core/errors.ts';
 import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX, TIMESTAMP_MS_MAX } from '../core/limits.ts';
 import { type CheckedChange, parseChange, rowsOfColumns } from '../protocol/change.ts';
 import { uuidOf, wireChangeId } from '../protocol/identity.ts';
-import { CLOCK_AHEAD_MAX_MS } from '../protocol/limits.ts';
+import { CLOCK_AHEAD_MAX_MS, REPLACES_MAX } from '../protocol/limits.ts';
 import type { Change } from '../protocol/wire.ts';
 import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
@@ -19,6 +19,7 @@ import {
   readChangesAt,
   readOutgoing,
   readRemainingVersions,
+  readUnsent,
   readVersions,
   remakeEntries,
 } from '../store/sync-log.ts';
@@ -33,6 +34,7 @@ import {
   type StoreRefusal,
   writePeer,
 } from '../store/sync-meta.ts';
+import { KEPT_BECAUSE, type KeptReason, keptReasons } from './disclosure.ts';
 import { changesOfProtocol1 } from './protocol-1.ts';
 import type {
   SyncApplied,
@@ -45,6 +47,7 @@ import type {
   SyncRestampRequest,
   SyncStanding,
   SyncState,
+  SyncVersions,
 } from './sync-contract.ts';
 import type { WriteContext } from './writer.ts';
 
@@ -72,8 +75,18 @@ export async function syncStanding(database: Database, peer: SyncPeer): Promise<
 
 export async function syncOutgoing(database: Database, request: SyncOutgoingRequest): Promise<SyncOutgoing> {
   const { changes, hasMore, headSeq } = await readOutgoing(database, { ...request, bytesMax: PUSH_BYTES_MAX });
+  const reasons = await keptReasons(changes.map(({ entry }) => entry));
+  const kept = changes.flatMap((change, index) => keptChange(change, reasons[index]));
+  const entryIds = [...new Set(changes.map(({ entry }) => entry.entryId))];
+  const lineage = lineageOf([
+    ...(await readUnsent(database, request.peer, entryIds)),
+    ...changes.filter((_, index) => reasons[index] !== undefined),
+  ]);
   return {
-    changes: changes.map((change) => ({ ...toWire(change), seq: change.seq })),
+    changes: changes
+      .filter((_, index) => reasons[index] === undefined)
+      .map((change) => ({ ...toWire(withLineage(change, lineage)), seq: change.seq })),
+    kept,
     scannedSeq: hasMore ? (changes.at(-1)?.seq ?? headSeq) : headSeq,
     headSeq,
     hasMore,
@@ -83,9 +96,57 @@ export async function syncOutgoing(database: Database, request: SyncOutgoingRequ
 export async function syncVersions(
   database: Database,
   request: { workspaceId: string; entryIds: string[] },
-): Promise<Change[]> {
+): Promise<SyncVersions> {
   const versions = await readVersions(database, { ...request, limit: BATCH_CHANGES_MAX, bytesMax: PUSH_BYTES_MAX });
-  return versions.map(toWire);
+  const reasons = await keptReasons(versions.map(({ entry }) => entry));
+  const lineage = lineageOf(versions.filter((_, index) => reasons[index] !== undefined));
+  const newest = new Map<string, boolean>();
+  for (const [index, { entry }] of versions.entries()) {
+    if (!newest.has(entry.entryId)) newest.set(entry.entryId, reasons[index] !== undefined);
+  }
+  return {
+    changes: versions
+      .filter((_, index) => reasons[index] === undefined)
+      .map((change) => toWire(withLineage(change, lineage))),
+    keptEntryIds: [...newest].flatMap(([entryId, isKept]) => (isKept ? [entryId] : [])),
+  };
+}
+
+function keptChange(change: ChangeRecord, reason: KeptReason | undefined): SyncOutgoing['kept'] {
+  if (reason === undefined) return [];
+  const { changeId } = toWire(change);
+  const { entryId } = change.entry;
+  return [{ direction: 'push', changeId, entryId, seq: change.seq, code: reason, message: KEPT_BECAUSE[reason] }];
+}
+
+type Ancestry = Pick<ChangeRecord, 'hash' | 'base' | 'replaces'> & { entry: { entryId: string } };
+
+/** What versions that the server does not have were written on, by entry and hash. */
+function lineageOf(unsent: readonly Ancestry[]): Map<string, string[]> {
+  return new Map(
+    unsent.map(({ entry, hash, base, replaces }) => [
+      `${entry.entryId} ${hash}`,
+      [...(base === null ? [] : [base]), ...replaces],
+    ]),
+  );
+}
+
+/**
+ * A version that was written on one which stays here replaces what that one was written on: others would count it as lost
+ * unseen.
+ */
+function withLineage(change: ChangeRecord, lineage: ReadonlyMap<string, string[]>): ChangeRecord {
+  const replaces = new Set(change.replaces);
+  const waiting = [...(change.base === null ? [] : [change.base]), ...change.replaces];
+  const passed = new Set<string>();
+  for (let hash = waiting.shift(); hash !== undefined && replaces.size < REPLACES_MAX; hash = waiting.shift()) {
+    if (passed.has(hash)) continue;
+    passed.add(hash);
+    const older = lineage.get(`${change.entry.entryId} ${hash}`) ?? [];
+    waiting.push(...older);
+    for (const each of older.slice(0, REPLACES_MAX - replaces.size)) replaces.add(each);
+  }
+  return replaces.size === change.replaces.length ? change : { ...change, replaces: [...replaces] };
 }
 
 export async function syncDigest(database: Database, request: SyncDigestRequest) {

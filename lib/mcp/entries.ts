@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import type { RecallHit, SimilarEntry } from '../brain/recall-contract.ts';
 import type { Entry } from '../core/entry.ts';
+import { withoutPrivate } from '../core/private.ts';
 import { provenanceOf, subjectRefs } from '../core/provenance.ts';
 
 /** Of a summary or conclusion in a list, in characters. `brain_show` has all of it. */
@@ -48,7 +49,8 @@ export type ShownEntry = z.infer<typeof entryShape>;
 export type ShownHit = z.infer<typeof hitShape>;
 
 export function showEntry(entry: Entry): ShownEntry {
-  const { entryId, title, kind, status, agent, projectId, summary, conclusion, tags, refs, confidence } = entry;
+  const { entryId, title, kind, status, agent, projectId, summary, conclusion, tags, refs, confidence } =
+    withoutPrivate(entry);
   return {
     id: entryId,
     title,

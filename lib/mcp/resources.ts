@@ -2,6 +2,7 @@
 import { type McpServer, ProtocolError, ProtocolErrorCode, ResourceTemplate } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { plainLine } from '../recall/plain-line.ts';
+import { withoutPrivate } from '../core/private.ts';
 import { DATA_NOTE, framed } from '../core/frame.ts';
 import { showEntry } from './entries.ts';
 import type { McpRim } from './rim.ts';
@@ -16,7 +17,7 @@ export function registerResources(server: McpServer, rim: McpRim): void {
       const entries = await brain.run('list', { scope, limit: LISTED_MAX });
       const resources = entries.map((entry) => ({
         uri: `stackmemory://entry/${entry.entryId}`,
-        name: plainLine(entry.title, NAME_CHARACTERS_MAX),
+        name: plainLine(withoutPrivate(entry).title, NAME_CHARACTERS_MAX),
         description: `${entry.kind} by ${plainLine(entry.agent, NAME_CHARACTERS_MAX)}`,
         mimeType: 'text/plain',
       }));

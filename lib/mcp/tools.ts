@@ -213,7 +213,11 @@ async function record(
       ? ''
       : ` Entries that say nearly the same: ${similar.map((each) => each.id).join(', ')}. ` +
         'Look at them with brain_show; where this one replaces one of them, call brain_supersede.';
-  return done(`Recorded ${entry.entryId}.${advice}`, { entry: showEntry(entry), similar });
+  const secrets =
+    entry.masked === undefined
+      ? ''
+      : ` A secret (${entry.masked.join(', ')}) was masked before it was stored; record none.`;
+  return done(`Recorded ${entry.entryId}.${secrets}${advice}`, { entry: showEntry(entry), similar });
 }
 
 async function supersede(rim: McpRim, input: { old_id: string; new_id: string }): Promise<CallToolResult> {

@@ -51,6 +51,19 @@ export async function readOutgoing(
   return { changes: rows.map(rowToChange), hasMore: taken.length < found.length, headSeq };
 }
 
+/** Of these entries the versions that the server does not have, because it or this brain itself refused to push them. */
+export async function readUnsent(database: Database, peer: StorePeer, entryIds: string[]): Promise<ChangeRecord[]> {
+  const rows = await database
+    .select()
+    .from(brainChanges)
+    .where(
+      sql`${brainChanges.seq} IN (SELECT r.seq FROM brain_sync_refusals r WHERE r.direction = 'push'
+          AND r.endpoint = ${peer.endpoint} AND r.workspace_id = ${peer.workspaceId}
+          AND r.entry_id IN (SELECT jsonb_array_elements_text(${JSON.stringify(entryIds)}::jsonb)))`,
+    );
+  return rows.map(rowToChange);
+}
+
 /** The versions of the named entries that were not withdrawn, the newest first, within the bounds. */
 export async function readVersions(
   database: Database,

@@ -42,16 +42,23 @@ export async function reconcile(context: ReconcileContext): Promise<Reconciled> 
   if (report.mismatches.length > 0) await brain.run('rebuild', {});
   const first = await compare(context);
   for (const ids of lots(first.difference.toPull, HISTORY_ENTRIES_MAX)) await pullVersions(context, ids);
+  // What never leaves this brain is no difference.
+  const kept = new Set<string>();
   for (const ids of lots(first.difference.toPush, HISTORY_ENTRIES_MAX)) {
-    const changes = await brain.run('syncVersions', { workspaceId: peer.workspaceId, entryIds: ids });
+    const { changes, keptEntryIds } = await brain.run('syncVersions', {
+      workspaceId: peer.workspaceId,
+      entryIds: ids,
+    });
+    for (const entryId of keptEntryIds) kept.add(entryId);
     if (changes.length === 0) continue;
     await push(server, { protocol: 2, workspaceId: peer.workspaceId, projectId: context.projectId, changes });
   }
-  const differences = new Set([...first.difference.toPull, ...first.difference.toPush]).size + report.mismatches.length;
+  const differing = new Set([...first.difference.toPull, ...first.difference.toPush.filter((id) => !kept.has(id))]);
+  const differences = differing.size + report.mismatches.length;
   const { epoch, serverCursor, requests } = first;
   if (differences === 0) return { isEqual: true, differences, requests, epoch, serverCursor };
   const second = await compare(context);
-  const isEqual = second.difference.toPull.length + second.difference.toPush.length === 0;
+  const isEqual = second.difference.toPull.length === 0 && second.difference.toPush.every((id) => kept.has(id));
   return { isEqual, differences, requests: requests + second.requests, epoch, serverCursor };
 }
 

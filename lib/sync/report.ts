@@ -26,7 +26,8 @@ export interface SyncReport {
   endpoint: string;
   workspaceId: string;
   protocol: 1 | 2 | null;
-  pushed: { sent: number; applied: number; superseded: number; duplicate: number; refused: number };
+  /** `kept` were not sent: they have private text, or what looks like a secret. */
+  pushed: { sent: number; applied: number; superseded: number; duplicate: number; refused: number; kept: number };
   pulled: { received: number; applied: number; superseded: number; duplicate: number; setAside: number };
   /** Changes that are still to be pushed. */
   pending: number;

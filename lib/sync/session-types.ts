@@ -94,7 +94,7 @@ export type Phase =
   | { name: 'done' };
 
 export interface Tally {
-  pushed: { sent: number; applied: number; superseded: number; duplicate: number; refused: number };
+  pushed: { sent: number; applied: number; superseded: number; duplicate: number; refused: number; kept: number };
   pulled: { received: number; applied: number; superseded: number; duplicate: number; setAside: number };
   restamped: number;
   clockOffsetMs: number | null;

@@ -15,6 +15,7 @@ import type {
   Reconciled,
   SessionPlan,
   SessionState,
+  Tally,
 } from './session-types.ts';
 import type { Change, PullAnswer1, PullAnswer2, PushAnswer1, PushAnswer2, ReplicaPosition } from '../protocol/wire.ts';
 import type { SyncApplied, SyncOutgoing } from '../brain/sync-contract.ts';
@@ -53,7 +54,7 @@ export function beginSession(plan: SessionPlan): Step {
     attempts: 0,
     turns: 0,
     tally: {
-      pushed: { sent: 0, applied: 0, superseded: 0, duplicate: 0, refused: 0 },
+      pushed: { sent: 0, applied: 0, superseded: 0, duplicate: 0, refused: 0, kept: 0 },
       pulled: { received: 0, applied: 0, superseded: 0, duplicate: 0, setAside: 0 },
       restamped: 0,
       clockOffsetMs: null,
@@ -124,11 +125,11 @@ function read(state: SessionState): Step {
 }
 
 function afterRead(state: SessionState, outgoing: SyncOutgoing): Step {
-  const { changes, scannedSeq, headSeq } = outgoing;
+  const { changes, kept, scannedSeq, headSeq, hasMore } = outgoing;
   if (changes.length === 0) {
-    const next = { ...state, scannedSeq, headSeq };
+    const next = { ...state, scannedSeq, headSeq, tally: withKept(state.tally, kept.length) };
     if (scannedSeq === state.scannedSeq) return proceed(next, 'afterPush');
-    return note(next, 'afterPush', { position: { scannedSeq } });
+    return note(next, hasMore ? 'read' : 'afterPush', { position: { scannedSeq }, refusals: kept });
   }
   const { pushedSeq: seq, chain } = state;
   return {
@@ -142,9 +143,9 @@ function afterPush(
   outgoing: SyncOutgoing,
   { answer, clockOffsetMs }: { answer: PushAnswer1 | PushAnswer2; clockOffsetMs: number | null },
 ): Step {
-  const { changes, scannedSeq, hasMore } = outgoing;
+  const { changes, kept, scannedSeq, hasMore } = outgoing;
   const verdicts = new Map(('results' in answer ? answer.results : []).map((result) => [result.changeId, result]));
-  const tally = structuredClone(state.tally);
+  const tally = withKept(structuredClone(state.tally), kept.length);
   tally.pushed.sent += changes.length;
   tally.clockOffsetMs = clockOffsetMs ?? tally.clockOffsetMs;
   const refused = changes.filter(({ changeId }) => verdicts.get(changeId)?.outcome === 'refused');
@@ -172,20 +173,27 @@ function afterPush(
   };
   const noted = note(next, hasMore ? 'read' : 'afterPush', {
     position,
-    refusals: refused.map((change) => ({
-      direction: 'push' as const,
-      changeId: change.changeId,
-      entryId: change.entry.entryId,
-      seq: change.seq ?? null,
-      code: verdicts.get(change.changeId)?.code ?? 'bad_request',
-      message: verdicts.get(change.changeId)?.message ?? 'The server gave no reason.',
-    })),
+    refusals: [
+      ...kept,
+      ...refused.map((change) => ({
+        direction: 'push' as const,
+        changeId: change.changeId,
+        entryId: change.entry.entryId,
+        seq: change.seq ?? null,
+        code: verdicts.get(change.changeId)?.code ?? 'bad_request',
+        message: verdicts.get(change.changeId)?.message ?? 'The server gave no reason.',
+      })),
+    ],
     accepted: changes.filter((change) => !refused.includes(change)).map(({ changeId }) => changeId),
     moment: 'push',
     ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
   });
   if (!isOtherEpoch || !('epoch' in answer)) return noted;
   return { ...noted, state: { ...noted.state, epoch: state.epoch } };
+}
+
+function withKept(tally: Tally, kept: number): Tally {
+  return { ...tally, pushed: { ...tally.pushed, kept: tally.pushed.kept + kept } };
 }
 
 function isAhead(code: string | undefined): boolean {

@@ -34,7 +34,7 @@ export function reportOf(fields: Partial<SyncReport> = {}): SyncReport {
     endpoint: 'https://sync.example.org',
     workspaceId: 'w',
     protocol: 2,
-    pushed: { sent: 0, applied: 0, superseded: 0, duplicate: 0, refused: 0 },
+    pushed: { sent: 0, applied: 0, superseded: 0, duplicate: 0, refused: 0, kept: 0 },
     pulled: { received: 0, applied: 0, superseded: 0, duplicate: 0, setAside: 0 },
     pending: 0,
     restamped: 0,

@@ -124,7 +124,7 @@ describe('sync', () => {
   it('[X4] says in a line what happened, and on stderr what else there is to know', async () => {
     const report = reportOf({
       protocol: 1,
-      pushed: { sent: 9, applied: 5, superseded: 1, duplicate: 1, refused: 2 },
+      pushed: { sent: 9, applied: 5, superseded: 1, duplicate: 1, refused: 2, kept: 3 },
       pulled: { received: 4, applied: 2, superseded: 2, duplicate: 0, setAside: 1 },
       pending: 2,
       restamped: 1,
@@ -134,7 +134,7 @@ describe('sync', () => {
     });
     const { out, err } = await sync([], [report]);
     expect(out).toBe(
-      'pushed 7 (1 older than what the server has), pulled 4 (2 older than what is here), 2 refused, 1 set aside, ' +
+      'pushed 7 (1 older than what the server has), pulled 4 (2 older than what is here), 3 kept here, 2 refused, 1 set aside, ' +
         '1 written again with the right time; 2 pending\n',
     );
     for (const words of [
@@ -142,7 +142,7 @@ describe('sync', () => {
       'This brain was copied',
       'protocol 1 only',
       'clock is 10 min ahead of the server',
-      'sm brain status says what was refused',
+      'sm brain status says what was refused or kept here',
     ]) {
       expect(err).toContain(words);
     }
@@ -310,7 +310,7 @@ describe('status', () => {
       '7 changes, the oldest for 1 h',
       'clock is 2 min behind the server',
       'Nobody \\x1b[31m [hidden]',
-      'Refused: 7 changes',
+      'Not synced: 7 changes',
       'clock_ahead): Refused 4.',
       'and 2 more',
       'Unresolved: 2 conflicts; "sm brain conflicts --org"',

@@ -49,6 +49,7 @@ describe('export', () => {
     expect(first.code).toBe(0);
     expect(first.json()).toEqual({
       lines: 1_235,
+      masked: 0,
       imported: 1_235,
       applied: 1_235,
       superseded: 0,

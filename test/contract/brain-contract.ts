@@ -9,6 +9,7 @@ import type { Brain, OperationName, RecordRequest, RequestOf, Scope } from '../.
 import type { Entry } from '../../lib/core/entry.ts';
 import type { ErrorCode, SmError } from '../../lib/core/errors.ts';
 import { hashContent } from '../../lib/protocol/hash.ts';
+import { TRUE_EXAMPLES } from '../secrets/samples.ts';
 import { idOf } from '../support/ids.ts';
 
 export interface OpenedBrain {
@@ -433,6 +434,37 @@ export function describeBrain(name: string, open: () => Promise<OpenedBrain>): v
         });
       const first = await record('one');
       expect(await record('two')).toEqual(first);
+    });
+
+    test('[E7] a secret is masked in whatever is written, its writer is told, and the log never had it', async () => {
+      const { scope, show, log } = workspace();
+      const secret = TRUE_EXAMPLES[0]?.secret ?? '';
+      const draft = { title: `Set ${secret}`, tags: [secret], conclusion: 'fine' };
+      const request = { requestId: randomUUID(), scope, agent: 'a', drafts: [{ title: 'plain' }, draft] };
+      const [plain, entry] = await run('record', request);
+      expect(plain).not.toHaveProperty('masked');
+      expect(entry).toMatchObject({ title: 'Set [masked secret]', tags: ['[masked secret]'], masked: ['github'] });
+      expect(await run('record', request)).toEqual([plain, entry]);
+      const reference = { workspaceId: scope.workspaceId, idOrPrefix: entry?.entryId ?? '' };
+      const edited = await run('edit', { requestId: randomUUID(), reference, edit: { summary: `now ${secret}` } });
+      expect(edited).toMatchObject({ summary: 'now [masked secret]', masked: ['github'] });
+      expect(await show(entry?.entryId ?? '')).not.toHaveProperty('masked');
+      expect(JSON.stringify(await log())).not.toContain(secret);
+      const kept = { requestId: randomUUID(), reference, edit: { summary: secret }, allowsSecrets: true };
+      expect((await run('edit', kept)).summary).toBe(secret);
+    });
+
+    test('[E8] private text is kept, found and shown here, and left out of what is made for a prompt', async () => {
+      const { record, scope, show } = workspace();
+      const conclusion = 'Ask <private>Ms Zyxwv</private> first, <PRIVATE>and never Mr Qrst';
+      const entry = await record({ title: 'Who decides on the budget', conclusion });
+      expect((await show(entry.entryId)).conclusion).toBe(conclusion);
+      expect(await run('recall', { scope, query: 'Zyxwv', limit: 5 })).toHaveLength(1);
+      for (const format of ['markdown', 'xml', 'json'] as const) {
+        const { text } = await run('context', { scope, query: 'budget', budget: 1_000, format });
+        expect(text).toContain('[private]');
+        expect(text).not.toMatch(/Zyxwv|Qrst/);
+      }
     });
 
     test('[R6] any text is a query, also of characters that mean something elsewhere', async () => {

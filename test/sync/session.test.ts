@@ -44,7 +44,7 @@ function changeOf(seq: number): Change {
 
 function outgoing(count: number, hasMore: boolean): Event {
   const changes = Array.from({ length: count }, (_, index) => changeOf(index + 1));
-  return { type: 'outgoing', outgoing: { changes, scannedSeq: count, headSeq: count, hasMore } };
+  return { type: 'outgoing', outgoing: { changes, kept: [], scannedSeq: count, headSeq: count, hasMore } };
 }
 
 const LOADED = {
@@ -199,7 +199,10 @@ test('[S9] a batch that is refused as a whole is halved until the change at faul
         const seqs = waiting.filter((seq) => seq > effect.afterSeq).slice(0, effect.limit);
         const hasMore = (seqs.at(-1) ?? 10) < 10;
         const changes = seqs.map(changeOf);
-        return { type: 'outgoing', outgoing: { changes, scannedSeq: seqs.at(-1) ?? scannedSeq, headSeq: 10, hasMore } };
+        return {
+          type: 'outgoing',
+          outgoing: { changes, kept: [], scannedSeq: seqs.at(-1) ?? scannedSeq, headSeq: 10, hasMore },
+        };
       }
       case 'push': {
         const seqs = effect.changes.map(({ seq = 0 }) => seq);

@@ -3,10 +3,10 @@ import { usageError } from '../../arguments.ts';
 import type { CommandModule } from '../../command.ts';
 import { writeEntry } from '../../print/entry.ts';
 import { withBrain } from '../../session.ts';
-import { CONTENT_OPTIONS, contentOf } from '../../values.ts';
+import { ALLOW_SECRET_OPTION, allowanceOf, CONTENT_OPTIONS, contentOf } from '../../values.ts';
 
 export const command: CommandModule = {
-  options: CONTENT_OPTIONS,
+  options: [...CONTENT_OPTIONS, ALLOW_SECRET_OPTION],
   notes: 'Fields that are not named stay as they are. An empty value clears: --tags "" takes all tags away.',
   examples: [
     'sm brain edit 01980c2e-7f3a --confidence 0.95',
@@ -23,6 +23,7 @@ export const command: CommandModule = {
         requestId: context.newId(),
         reference: { workspaceId: location.workspaceId, idOrPrefix: id },
         edit,
+        ...allowanceOf(options),
       });
       await writeEntry(context, options, entry);
       return 0;

@@ -7,6 +7,7 @@ import { basename } from 'node:path';
 import type { Brain, ImportResult } from '../../../lib/brain/contract.ts';
 import { parseImportLine, type ImportLine } from '../../../lib/brain/import-lines.ts';
 import { ERROR_TABLE, SmError } from '../../../lib/core/errors.ts';
+import { maskSecrets } from '../../../lib/secrets/mask.ts';
 import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX } from '../../batches.ts';
 import { usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
@@ -14,10 +15,11 @@ import { fileFailure } from '../../files.ts';
 import type { ImportRecord } from '../../importers/records.ts';
 import { type SourceName, SOURCES } from '../../importers/sources.ts';
 import { readLines } from '../../lines.ts';
+import { counted } from '../../print/count.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
 import { scopeOf, withBrain } from '../../session.ts';
-import { startOf, wordOf } from '../../values.ts';
+import { ALLOW_SECRET_OPTION, startOf, wordOf } from '../../values.ts';
 
 /** Refused lines that are listed; all are counted. */
 const REFUSED_LISTED_MAX = 1_000;
@@ -29,11 +31,12 @@ export const command: CommandModule = {
     { flags: '--source <source>', summary: `What it is instead: ${SOURCES.join(', ')}`, values: SOURCES },
     { flags: '--since <time>', summary: 'With --source git: commits since then' },
     { flags: '--dry-run', summary: 'With --source: show what would be imported, and import nothing' },
+    ALLOW_SECRET_OPTION,
   ],
   notes:
     'Takes what sm brain export wrote, or one JSON object a line with title, summary, conclusion, kind, agent, tags,\n' +
     'refs, confidence, created_at, updated_at, id (all but title or summary may be missing). Importing a file again\n' +
-    'changes nothing.\n\n' +
+    'changes nothing. Secrets in such lines are masked; an export is taken as it is.\n\n' +
     '--source reads what other tools keep: adr (a folder of decision records, status and successors kept), git (commits\n' +
     'whose messages say why), instructions (CLAUDE.md, AGENTS.md: a note for each section), mcp-memory (the JSON of\n' +
     "MCP's reference memory server), beads (its JSON lines). What has changed there becomes a new version of its entry.",
@@ -59,6 +62,7 @@ export const command: CommandModule = {
           scope: scopeOf(location),
           fallbackTimeMs: source.timeMs,
           origin: `import:${sourceName ?? (file === '-' ? 'stdin' : basename(file))}`,
+          allowsSecrets: options.isSet('allow-secret'),
         });
         if (options.isSet('json')) await writeJson(context, report);
         else await writeReport(context, report);
@@ -75,6 +79,8 @@ export const command: CommandModule = {
 interface Report extends ImportResult {
   /** Lines that held something. */
   lines: number;
+  /** Entries with secrets that were masked. */
+  masked: number;
   /** Versions that are new in the log: applied + superseded. */
   imported: number;
   refusedCount: number;
@@ -90,10 +96,16 @@ async function importLines(
   context: Context,
   brain: Brain,
   chunks: AsyncIterable<Uint8Array>,
-  place: { scope: { workspaceId: string; projectId: string }; fallbackTimeMs: number; origin: string },
+  place: {
+    scope: { workspaceId: string; projectId: string };
+    fallbackTimeMs: number;
+    origin: string;
+    allowsSecrets: boolean;
+  },
 ): Promise<Report> {
   const report: Report = {
     lines: 0,
+    masked: 0,
     imported: 0,
     applied: 0,
     superseded: 0,
@@ -108,6 +120,7 @@ async function importLines(
   let batch: Numbered[] = [];
   let batchBytes = 0;
   const send = async () => {
+    if (!place.allowsSecrets) report.masked += await maskPlain(batch);
     await sendBatch(brain, place.origin, batch, report, refuse);
     batch = [];
     batchBytes = 0;
@@ -132,6 +145,17 @@ async function importLines(
   if (batch.length > 0) await send();
   report.refused.sort((a, b) => a.line - b.line);
   return report;
+}
+
+/** Masks the secrets of plain records, in place. @returns how many had some */
+async function maskPlain(batch: readonly Numbered[]): Promise<number> {
+  const plain = batch.filter(({ change }) => change.isPlain === true);
+  const masked = await maskSecrets(plain.map(({ change }) => change.entry));
+  for (const [index, { fields }] of masked.entries()) {
+    const change = plain[index]?.change;
+    if (change !== undefined) change.entry = fields;
+  }
+  return masked.filter(({ kinds }) => kinds.length > 0).length;
 }
 
 /** The change, or why there is none. */
@@ -188,7 +212,11 @@ async function writeReport(context: Context, report: Report): Promise<void> {
     const more = report.refusedCount - REFUSED_SHOWN_MAX;
     await context.stderr.write(`… and ${more} more; --json lists the first ${REFUSED_LISTED_MAX}\n`);
   }
-  const { imported, applied, superseded, duplicate, refusedCount } = report;
+  const { imported, applied, superseded, duplicate, refusedCount, masked } = report;
+  if (masked > 0) {
+    const entries = counted(masked, 'entry', 'entries');
+    await context.stderr.write(`secrets were masked in ${entries}; --allow-secret keeps them, on this machine only\n`);
+  }
   await context.stdout.write(
     `imported ${imported} (${applied} current, ${superseded} older than what is here), ` +
       `${duplicate} here already, ${refusedCount} refused\n`,

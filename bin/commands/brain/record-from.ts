@@ -13,8 +13,9 @@ import type { Context, Options } from '../../command.ts';
 import { fileFailure } from '../../files.ts';
 import { collect, decodeUtf8, DRAFTS_BYTES_MAX, readStdin } from '../../input.ts';
 import { writeJson } from '../../print/json.ts';
-import { recordedLine } from '../../print/recorded.ts';
+import { disclosureLines, recordedLine } from '../../print/recorded.ts';
 import { scopeOf, withBrain } from '../../session.ts';
+import { allowanceOf } from '../../values.ts';
 
 /** Flags that say what a file says already. */
 const FIELD_FLAGS = [
@@ -55,10 +56,14 @@ export async function recordFrom(context: Context, options: Options): Promise<nu
         agent: agentFlag ?? detectAgent(context.env, location.configAgent),
         drafts: batch.map((draft) => draft.value),
         provenance,
+        ...allowanceOf(options),
         ...(supersedes === undefined ? {} : { supersedes }),
       });
       recorded.push(...entries);
-      if (!options.isSet('json')) await context.stdout.write(entries.map(recordedLine).join(''));
+      if (!options.isSet('json')) {
+        await context.stdout.write(entries.map(recordedLine).join(''));
+        await context.stderr.write(entries.map(disclosureLines).join(''));
+      }
       if (context.stderr.isTerminal && drafts.length > entries.length) {
         await context.stderr.write(`${recorded.length} of ${drafts.length} entries recorded\n`);
       }

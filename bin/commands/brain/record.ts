@@ -5,20 +5,23 @@ import { usageError } from '../../arguments.ts';
 import { detectAgent } from '../../agent.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
 import { writeJson } from '../../print/json.ts';
-import { recordedLine, similarLine } from '../../print/recorded.ts';
+import { disclosureLines, recordedLine, similarLine } from '../../print/recorded.ts';
 import { scopeOf, withBrain } from '../../session.ts';
-import { CONTENT_OPTIONS, contentOf } from '../../values.ts';
+import { ALLOW_SECRET_OPTION, allowanceOf, CONTENT_OPTIONS, contentOf } from '../../values.ts';
 
 export const command: CommandModule = {
   options: [
     ...CONTENT_OPTIONS,
     { flags: '--id <uuid>', summary: 'The id of the new entry (default: a fresh one)' },
     { flags: '--supersedes <id>', summary: 'The entry that this one replaces (id or unique prefix)' },
+    ALLOW_SECRET_OPTION,
     { flags: '--from <file>', summary: 'Read entries from a JSON file, or from stdin with "-"' },
   ],
   notes:
     '--from takes one JSON object, an array of them, or one a line. Fields: title, summary, conclusion, kind, agent,\n' +
-    'tags, refs, confidence, entryId, createdAt. A file is checked as a whole before anything is written.',
+    'tags, refs, confidence, entryId, createdAt. A file is checked as a whole before anything is written.\n\n' +
+    'What looks like a secret is masked before it is stored. Text between <private> and </private> is stored, and the\n' +
+    'entry that has it never leaves this machine.',
   examples: [
     'sm brain record --title "Retries hide the race" --kind insight --conclusion "Lock the row first"',
     'git log -1 --format=%B | sm brain record --title "Why we left Redis" --kind decision --summary -',
@@ -39,6 +42,7 @@ export const command: CommandModule = {
         agent: detectAgent(context.env, location.configAgent),
         drafts: [draft],
         provenance: await recordedAt,
+        ...allowanceOf(options),
         ...(supersedes === undefined ? {} : { supersedes }),
       };
       const [entry] = await brain.run('record', request);
@@ -49,6 +53,7 @@ export const command: CommandModule = {
         return 0;
       }
       await context.stdout.write(recordedLine(entry));
+      await context.stderr.write(disclosureLines(entry));
       for (const each of similar) await context.stderr.write(similarLine(each, entry));
       return 0;
     });

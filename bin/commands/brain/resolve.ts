@@ -3,13 +3,14 @@ import { usageError } from '../../arguments.ts';
 import type { CommandModule } from '../../command.ts';
 import { writeEntry } from '../../print/entry.ts';
 import { withBrain } from '../../session.ts';
-import { CONTENT_OPTIONS, contentOf } from '../../values.ts';
+import { ALLOW_SECRET_OPTION, allowanceOf, CONTENT_OPTIONS, contentOf } from '../../values.ts';
 
 export const command: CommandModule = {
   options: [
     { flags: '--keep', summary: 'The current version holds, as it is' },
     { flags: '--take <hash>', summary: 'Begin from the losing version with this hash (or a unique prefix of it)' },
     ...CONTENT_OPTIONS,
+    ALLOW_SECRET_OPTION,
   ],
   notes:
     'Without --take the fields that are named are changed on top of the current version, with it on top of the one that\n' +
@@ -42,6 +43,7 @@ export const command: CommandModule = {
         reference: { workspaceId: location.workspaceId, idOrPrefix: id },
         ...(take === undefined ? {} : { take }),
         ...(hasEdit ? { edit } : {}),
+        ...allowanceOf(options),
       });
       await writeEntry(context, options, entry);
       return 0;

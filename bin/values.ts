@@ -30,9 +30,17 @@ export const ALLOW_SECRET_OPTION: OptionSpec = {
   summary: 'Keep what looks like a secret, on this machine only, instead of masking it',
 };
 
+export const ALLOW_ECHO_OPTION: OptionSpec = {
+  flags: '--allow-echo',
+  summary: 'Record it although the brain has handed it out before',
+};
+
 /** For a request that writes. */
-export function allowanceOf(options: Options): { allowsSecrets?: true } {
-  return options.isSet('allow-secret') ? { allowsSecrets: true } : {};
+export function allowanceOf(options: Options): { allowsSecrets?: true; allowsEcho?: true } {
+  return {
+    ...(options.isSet('allow-secret') ? { allowsSecrets: true } : {}),
+    ...(options.isSet('allow-echo') ? { allowsEcho: true } : {}),
+  };
 }
 
 export const FILTER_OPTIONS: readonly OptionSpec[] = [

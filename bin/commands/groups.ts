@@ -45,6 +45,18 @@ const BRAIN: CommandGroup = {
       load: () => import('./brain/retract.ts'),
     },
     {
+      name: 'useful',
+      args: '<id>',
+      summary: 'Say that an entry proved right: it counts for more',
+      load: async () => ({ command: (await import('./brain/feedback.ts')).useful }),
+    },
+    {
+      name: 'stale',
+      args: '<id>',
+      summary: 'Say that an entry no longer holds: it counts for less',
+      load: async () => ({ command: (await import('./brain/feedback.ts')).stale }),
+    },
+    {
       name: 'history',
       args: '<id>',
       summary: 'Every version of an entry, and why one won',

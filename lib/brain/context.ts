@@ -4,6 +4,7 @@
  */
 import type { Entry } from '../core/entry.ts';
 import { hasFailed } from '../core/failed.ts';
+import { DOUBTFUL_BELOW } from '../core/standing.ts';
 import { withoutPrivate } from '../core/private.ts';
 import { packContext } from '../recall/context.ts';
 import type { ContextCandidate } from '../recall/context-formats.ts';
@@ -22,7 +23,12 @@ const SECTION_ENTRIES_MAX = 30;
 const EXPERIMENTS_MAX = 200;
 const CONFLICTS_MAX = 1_000;
 
-export async function context(database: Database, request: ContextRequest, nowMs: number): Promise<ContextPack> {
+export async function context(
+  database: Database,
+  request: ContextRequest,
+  nowMs: number,
+  onHandedOut: (entries: Entry[]) => void,
+): Promise<ContextPack> {
   const { scope, includesOrg = false, budget, format } = request;
   const own = await gather(database, request, scope, nowMs);
   const all = includesOrg ? await gather(database, request, { ...scope, projectId: null }, nowMs) : [];
@@ -44,6 +50,7 @@ export async function context(database: Database, request: ContextRequest, nowMs
   );
   if (candidates.length === 0) return { text: '', tokens: 0, budget, entries: [], omitted: 0 };
   const packed = packContext(candidates, { budget, format, nowMs, count: loadTokenCounter() });
+  onHandedOut(packed.entries.filter(({ detail }) => detail !== 'id').map(({ candidate }) => candidate.entry));
   return {
     text: packed.text,
     tokens: packed.tokens,
@@ -73,7 +80,10 @@ async function gather(
     const hits = await recallEntries(database, { scope, filter: {}, text, limit: HITS_MAX, nowMs });
     return hits.map((entry) => ({ entry, section: '', score: entry.score }));
   }
-  const list = (filter: StoreFilter, limit: number) => listEntries(database, { scope, filter, limit });
+  const list = async (filter: StoreFilter, limit: number) => {
+    const entries = await listEntries(database, { scope, filter, limit });
+    return entries.filter(({ confidence }) => confidence >= DOUBTFUL_BELOW);
+  };
   const experiments = await list({ kind: 'experiment' }, EXPERIMENTS_MAX);
   return inTurn([
     named('Decided', await list({ kind: 'decision' }, SECTION_ENTRIES_MAX)),

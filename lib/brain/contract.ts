@@ -6,6 +6,7 @@
 import type { Entry, EntryEdit } from '../core/entry.ts';
 import type { Provenance } from '../core/provenance.ts';
 import type { ReadScope, Scope } from '../core/scope.ts';
+import type { Verdict } from '../core/standing.ts';
 import type { RangeDigest } from '../protocol/digest.ts';
 import type {
   ActivityCount,
@@ -61,6 +62,8 @@ export interface RecordRequest extends WriteRequest {
   provenance?: Provenance;
   /** Stores what looks like a secret instead of masking it; such a version is never pushed. */
   allowsSecrets?: boolean;
+  /** Records what was handed out before all the same. */
+  allowsEcho?: boolean;
 }
 
 export interface EditRequest extends WriteRequest {
@@ -79,6 +82,12 @@ export interface SupersedeRequest extends WriteRequest {
 
 export interface RetractRequest extends WriteRequest {
   reference: EntryReference;
+}
+
+export interface FeedbackRequest extends WriteRequest {
+  /** Of an active entry. */
+  reference: EntryReference;
+  verdict: Verdict;
 }
 
 /** An entry by its id or a unique prefix of it (at least 4 characters), within a workspace. */
@@ -190,6 +199,8 @@ export interface BrainOperations {
   edit: { request: EditRequest; answer: Written };
   supersede: { request: SupersedeRequest; answer: { old: Entry; new: Entry } };
   retract: { request: RetractRequest; answer: Entry };
+  /** Says that an entry proved useful or stale: moves its confidence by a bounded step, see core/standing.ts. */
+  feedback: { request: FeedbackRequest; answer: Entry };
   import: { request: ImportRequest; answer: ImportResult };
   show: { request: EntryReference; answer: Entry };
   history: { request: EntryReference; answer: HistoryVersion[] };
@@ -242,6 +253,7 @@ export const WRITE_OPERATIONS = [
   'edit',
   'supersede',
   'retract',
+  'feedback',
   'import',
   'rebuild',
   'resolve',

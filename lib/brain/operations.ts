@@ -9,6 +9,7 @@ import { rebuildEntries } from '../store/verify.ts';
 import { adopt, conflicts, resolve } from './conflicts.ts';
 import { context } from './context.ts';
 import { type AnswerOf, type OperationName, type RequestOf, WRITE_OPERATIONS } from './contract.ts';
+import type { HandedOut } from './echo.ts';
 import { history, list, log, logPage, recall, similar, status, verify } from './query.ts';
 import { findEntry } from './references.ts';
 import {
@@ -23,7 +24,7 @@ import {
   syncVersions,
 } from './sync-operations.ts';
 import { why } from './why.ts';
-import { edit, importChanges, record, retract, supersede } from './write.ts';
+import { edit, feedback, importChanges, record, retract, supersede } from './write.ts';
 import type { WriteContext } from './writer.ts';
 
 export interface ReadContext {
@@ -31,6 +32,7 @@ export interface ReadContext {
   directory: string;
   replicaId: string;
   nowMs: number;
+  handedOut: HandedOut;
 }
 
 export interface SessionContext extends WriteContext {
@@ -47,12 +49,25 @@ export function needsIndex(operation: OperationName, request: unknown): boolean 
 }
 
 const READS: { [O in ReadName]: (reading: ReadContext, request: RequestOf<O>) => Promise<AnswerOf<O>> } = {
-  show: async ({ database }, request) => (await findEntry(database, request)).entry,
+  show: async ({ database, handedOut }, request) => {
+    const { entry } = await findEntry(database, request);
+    handedOut.note([entry]);
+    return entry;
+  },
   history: ({ database }, request) => history(database, request),
-  recall: ({ database, nowMs }, request) => recall(database, request, nowMs),
+  recall: async ({ database, handedOut, nowMs }, request) => {
+    const hits = await recall(database, request, nowMs);
+    handedOut.note(hits);
+    return hits;
+  },
   similar: ({ database, nowMs }, request) => similar(database, request, nowMs),
-  context: ({ database, nowMs }, request) => context(database, request, nowMs),
-  why: ({ database }, request) => why(database, request),
+  context: ({ database, handedOut, nowMs }, request) =>
+    context(database, request, nowMs, (entries) => handedOut.note(entries)),
+  why: async ({ database, handedOut }, request) => {
+    const hits = await why(database, request);
+    handedOut.note(hits);
+    return hits;
+  },
   list: ({ database }, request) => list(database, request),
   log: ({ database }, request) => log(database, request),
   logPage: ({ database }, request) => logPage(database, request),
@@ -78,6 +93,7 @@ const WRITES: { [O in WriteName]: Write<O> } = {
   edit,
   supersede,
   retract,
+  feedback,
   import: importChanges,
   rebuild: (transaction) => rebuildEntries(transaction),
   resolve,

@@ -21,6 +21,7 @@ import {
   WHY_KEYS_MAX,
   WHY_PATHS_MAX,
 } from '../core/limits.ts';
+import { VERDICTS } from '../core/standing.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
 import { replacedName } from '../protocol/wire.ts';
 import { CONTEXT_FORMATS, ENTRY_KINDS, ENTRY_STATUSES } from '../core/vocabulary.ts';
@@ -204,6 +205,7 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
     supersedes: v.optional(v.string('must be text')),
     provenance: v.optional(provenance),
     allowsSecrets,
+    allowsEcho: v.optional(v.boolean('must be true or false')),
   }),
   edit: v.object({ ...write, reference, edit: v.unknown(), allowsSecrets }),
   supersede: v.object({
@@ -213,6 +215,11 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
     newId: v.string('must be text'),
   }),
   retract: v.object({ ...write, reference }),
+  feedback: v.object({
+    ...write,
+    reference,
+    verdict: v.picklist(VERDICTS, `must be one of ${VERDICTS.join(', ')}`),
+  }),
   import: v.object({
     origin: plain(ORIGIN_CHARACTERS_MAX),
     changes: v.pipe(

@@ -10,6 +10,7 @@ import { readClockOffset, readReplicaId } from '../store/meta.ts';
 import type { OpenStore } from '../store/pglite.ts';
 import type { AnswerOf, Brain, OperationName, RequestOf } from './contract.ts';
 import { maskRequest, tellMasked, writesText } from './disclosure.ts';
+import { HandedOut } from './echo.ts';
 import { isWrite, needsIndex, type ReadContext, runRead, runWrite, type SessionContext } from './operations.ts';
 import { parseRequest } from './requests.ts';
 import { correctionOf } from './sync-operations.ts';
@@ -21,7 +22,7 @@ const WRITES_PER_TRANSACTION_MAX = 64;
 /** Steps of indexing in one upkeep; who comes meanwhile waits for one of them. */
 const IDLE_INDEX_STEPS_MAX = 256;
 /** What may share a transaction: the others take long, and have deadlines of their own. */
-const SHARING_OPERATIONS: readonly OperationName[] = ['record', 'edit', 'supersede', 'retract', 'resolve'];
+const SHARING_OPERATIONS: readonly OperationName[] = ['record', 'edit', 'supersede', 'retract', 'feedback', 'resolve'];
 
 export interface SessionOptions {
   directory: string;
@@ -51,6 +52,7 @@ export class BrainSession implements Brain {
   readonly #context: SessionContext;
   readonly #upkeep: StoreUpkeep;
   readonly #backlog: IndexBacklog;
+  readonly #handedOut = new HandedOut();
   readonly #jobs: Job[] = [];
   /** Requests that were accepted and are not in the queue yet. */
   readonly #entering = new Set<Promise<unknown>>();
@@ -77,6 +79,7 @@ export class BrainSession implements Brain {
       nowMs: () => options.nowMs() + this.#clockOffsetMs,
       createEntryId: options.createEntryId,
       createReplicaId: options.createReplicaId,
+      echoOf: (entry) => this.#handedOut.findSource(entry.workspaceId, entry),
     };
   }
 
@@ -214,6 +217,7 @@ export class BrainSession implements Brain {
       directory,
       replicaId: this.#context.replicaId,
       nowMs: this.#context.nowMs(),
+      handedOut: this.#handedOut,
     };
   }
 

@@ -15,12 +15,14 @@ import {
 } from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
 import { isProvenanceRef, provenanceRefs, subjectRefs, withProvenance } from '../core/provenance.ts';
+import { standingAfter } from '../core/standing.ts';
 import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { type ChangeRecord, type EntryWithHash, readEntries, readHistory } from '../store/read.ts';
 import { entriesWithWithdrawals, remakeEntries } from '../store/sync-log.ts';
 import type {
   EditRequest,
+  FeedbackRequest,
   ImportRequest,
   ImportResult,
   RecordRequest,
@@ -55,6 +57,10 @@ export async function record(transaction: Database, context: WriteContext, reque
       contents.map(({ entryId }) => entryId),
     );
   }
+  if (request.supersedes === undefined && request.allowsEcho !== true) {
+    const earlier = await refuseEcho(transaction, context, request.requestId, contents);
+    if (earlier.length > 0) return earlier.map(({ entry }) => entry);
+  }
   const versions: Version[] = contents.map((content) => ({ content }));
   if (request.supersedes !== undefined) {
     const old = await findEntry(transaction, {
@@ -75,6 +81,20 @@ export async function edit(transaction: Database, context: WriteContext, request
 /** Takes an entry back. It stays in the log, and can be seen with `--all`; it is not recalled. */
 export async function retract(transaction: Database, context: WriteContext, request: RetractRequest): Promise<Entry> {
   return rewrite(transaction, context, request, (entry) => ({ ...entry, status: 'retracted' }));
+}
+
+export async function feedback(transaction: Database, context: WriteContext, request: FeedbackRequest): Promise<Entry> {
+  return rewrite(transaction, context, request, (entry) => {
+    if (entry.status !== 'active') {
+      const by = entry.supersededBy === undefined ? '' : ` by ${entry.supersededBy}`;
+      throw new SmError({
+        code: 'conflict',
+        message: `${entry.entryId} is ${entry.status}${by}: nobody is shown it any more.`,
+        hint: entry.supersededBy === undefined ? 'Say it of an active entry.' : `Say it of ${entry.supersededBy}.`,
+      });
+    }
+    return { ...entry, confidence: standingAfter(entry.confidence, request.verdict) };
+  });
 }
 
 /** Says that `newId` replaces `oldId`. */
@@ -138,7 +158,7 @@ export async function importChanges(
 async function rewrite(
   transaction: Database,
   context: WriteContext,
-  request: EditRequest | RetractRequest,
+  request: EditRequest | FeedbackRequest | RetractRequest,
   change: (entry: Entry) => Entry,
 ): Promise<Entry> {
   const [earlier] = await findEarlierRun(transaction, request.requestId, 1);
@@ -160,6 +180,35 @@ async function replacementAt(transaction: Database, change: ChangeRecord): Promi
     message: 'requestId: belongs to another request, which was no supersession.',
     hint: 'Every request needs an id of its own.',
   });
+}
+
+/**
+ * Refuses what was handed out by this brain a while ago, and still holds.
+ * @returns what this very request has written before, where the refusal would be of its own repetition
+ */
+async function refuseEcho(
+  transaction: Database,
+  context: WriteContext,
+  requestId: string,
+  contents: EntryContent[],
+): Promise<ChangeRecord[]> {
+  for (const content of contents) {
+    const entryId = context.echoOf?.(content);
+    if (entryId === undefined) continue;
+    const source = (await readEntries(transaction, [entryId])).get(entryId)?.entry;
+    if (source?.status !== 'active') continue;
+    const earlier = await findEarlierRun(transaction, requestId, contents.length);
+    if (earlier.length > 0) return earlier;
+    throw new SmError({
+      code: 'exists',
+      message: `${entryId} says this already, and was handed out: "${source.title.slice(0, 120)}".`,
+      hint:
+        `Where it proved right, say so: sm brain useful ${entryId}. Record what is new in words of your own, ` +
+        'or add --allow-echo.',
+      details: { entryId, reason: 'echo' },
+    });
+  }
+  return [];
 }
 
 function supersededVersion(old: EntryWithHash, replacementId: string): Version {

@@ -18,6 +18,8 @@ export interface WriteContext {
   nowMs: () => number;
   /** A UUIDv7 for the given time. */
   createEntryId: (nowMs: number) => string;
+  /** The entry that was handed out and that this one repeats, where there is one. */
+  echoOf?: (entry: EntryContent) => string | undefined;
 }
 
 /** A version to write: new content, on top of `current` where the entry exists. */

@@ -17,6 +17,7 @@ const DEADLINES_MS: Deadlines = {
   edit: 30_000,
   supersede: 30_000,
   retract: 30_000,
+  feedback: 30_000,
   import: 120_000,
   show: 20_000,
   history: 20_000,

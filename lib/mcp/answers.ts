@@ -33,6 +33,7 @@ const TELL_THE_USER = 'Nothing was written. Tell the user; trying again at once 
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   bad_request: 'Correct that argument and call again.',
+  exists: 'If it proved right, call brain_feedback with its id; record only what is new.',
   not_found: 'Find the id with brain_recall.',
   ambiguous: 'Give more characters of the id.',
   internal: 'This is a bug of StackMemory. Go on without it, and tell the user.',

@@ -14,6 +14,7 @@ import type { EntryFilter } from '../brain/recall-contract.ts';
 import { similarTo } from '../brain/similar-to.ts';
 import { CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN } from '../core/limits.ts';
 import { CONTEXT_FORMATS, ENTRY_KINDS } from '../core/vocabulary.ts';
+import { type Verdict, VERDICTS } from '../core/standing.ts';
 import { done, failed, recalled } from './answers.ts';
 import { DATA_NOTE } from '../core/frame.ts';
 import { entryShape, hitShape, showEntry, showHit, showSimilar, similarShape } from './entries.ts';
@@ -159,6 +160,30 @@ export function registerTools(server: McpServer, rim: McpRim): void {
     },
     (input) => answering(() => supersede(rim, input)),
   );
+  server.registerTool(
+    'brain_feedback',
+    {
+      title: 'Feedback',
+      description:
+        'Says how a recalled entry proved itself: useful where following it worked, stale where it no longer holds. ' +
+        'Call it instead of recording again what an entry says already.',
+      inputSchema: z.object({ id, verdict: z.enum(VERDICTS) }),
+      outputSchema: z.object({ id: z.string(), confidence: z.number() }),
+      annotations: ADDS,
+    },
+    (input) => answering(() => feedback(rim, input)),
+  );
+}
+
+async function feedback(rim: McpRim, input: { id: string; verdict: Verdict }): Promise<CallToolResult> {
+  const [brain, { workspaceId }] = await Promise.all([rim.brain(), rim.scope()]);
+  const reference = { workspaceId, idOrPrefix: input.id };
+  const entry = await brain.run('feedback', { requestId: rim.newId(), reference, verdict: input.verdict });
+  const sure = Math.round(100 * entry.confidence);
+  return done(`Noted: ${entry.entryId} is ${input.verdict}; it counts as ${sure} % sure now.`, {
+    id: entry.entryId,
+    confidence: entry.confidence,
+  });
 }
 
 async function recall(rim: McpRim, input: z.infer<typeof recallInput>): Promise<CallToolResult> {

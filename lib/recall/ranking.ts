@@ -1,5 +1,6 @@
 /** From candidates with their BM25 to ranked entries with a score and its reasons. Pure but for looking up words. */
 import type { Entry } from '../core/entry.ts';
+import { DOUBTFUL_BELOW } from '../core/standing.ts';
 import type { Database } from '../store/database.ts';
 import { analysed } from './analysed.ts';
 import { evidence, inverseFrequency, orderBonus } from './bm25.ts';
@@ -20,6 +21,8 @@ const RECENCY_SHARE = 0.03;
 const RECENCY_HALF_LIFE_MS = 180 * 86_400_000;
 const CONFIDENCE_SHARE = 0.03;
 const SUPERSEDED_SHARE = 0.05;
+/** What was found stale more than once is as good as superseded. */
+const DOUBTFUL_SHARE = 0.05;
 
 /** Where a hit's score comes from, each as a share of the greatest score that the query could reach. */
 export interface Reasons {
@@ -27,7 +30,7 @@ export interface Reasons {
   words: number;
   /** Words that stand together, and a title that says little else. */
   order: number;
-  /** By how much age, doubt and supersession lowered it: from 0 to 0.11. */
+  /** By how much age, doubt and supersession lowered it: from 0 to 0.16. */
   lowered: number;
   /** The score as far as so few matching words can be believed: it decides whether there is an answer at all. */
   relevance: number;
@@ -119,7 +122,8 @@ export function rank(
 
 function loweredBy({ updatedAt, confidence, status }: Entry, nowMs: number): number {
   const age = 1 - 0.5 ** (Math.max(0, nowMs - updatedAt) / RECENCY_HALF_LIFE_MS);
-  return RECENCY_SHARE * age + CONFIDENCE_SHARE * (1 - confidence) + (status === 'superseded' ? SUPERSEDED_SHARE : 0);
+  const doubt = CONFIDENCE_SHARE * (1 - confidence) + (confidence < DOUBTFUL_BELOW ? DOUBTFUL_SHARE : 0);
+  return RECENCY_SHARE * age + doubt + (status === 'superseded' ? SUPERSEDED_SHARE : 0);
 }
 
 function exactMatch({ tags, refs }: Entry, text: string): 'tag' | 'ref' | undefined {

@@ -301,6 +301,8 @@ describe('reading', () => {
     const [version] = (await json('history', idOf(1))) as object[];
     expect(version).toMatchObject({ isCurrent: true, reason: 'newest' });
     expect(Object.keys((await json('supersede', idOf(1), idOf(2))) as object)).toEqual(['old', 'new']);
+    expect(await json('useful', idOf(1))).toMatchObject({ entryId: idOf(1), confidence: 0.838 });
+    expect(await json('stale', idOf(1))).toMatchObject({ entryId: idOf(1), confidence: 0.4 });
     expect(await json('retract', idOf(1))).toMatchObject({ entryId: idOf(1), status: 'retracted' });
     expect(await json('edit', idOf(1), '--title', 'new')).toMatchObject({ title: 'new' });
   });

@@ -3,6 +3,7 @@ import type { AnswerOf, Brain, OperationName, RequestOf } from '../../lib/brain/
 import type { Conflict, HistoryVersion, LoggedChange } from '../../lib/brain/log-contract.ts';
 import type { ContextPack, WhyMatch } from '../../lib/brain/recall-contract.ts';
 import { draftToContent, type Entry, parseDraft, parseEdit, parseEntry } from '../../lib/core/entry.ts';
+import { standingAfter } from '../../lib/core/standing.ts';
 import { SmError } from '../../lib/core/errors.ts';
 import { mergeOutcome } from '../../lib/core/merge.ts';
 import { hashContent } from '../../lib/protocol/hash.ts';
@@ -139,6 +140,11 @@ export class FakeBrain implements Brain {
         const replacement = this.#find(newId);
         const old = { ...this.#find(oldId), status: 'superseded' as const, supersededBy: replacement.entryId };
         return { old, new: replacement };
+      }
+      case 'feedback': {
+        const { reference, verdict } = request as RequestOf<'feedback'>;
+        const entry = this.#find(reference.idOrPrefix);
+        return { ...entry, confidence: standingAfter(entry.confidence, verdict) };
       }
       case 'retract':
         return { ...this.#find((request as RequestOf<'retract'>).reference.idOrPrefix), status: 'retracted' };

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Brain, OperationName, RecordRequest, RequestOf, Scope } from '../../lib/brain/contract.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import type { ErrorCode, SmError } from '../../lib/core/errors.ts';
+import type { Verdict } from '../../lib/core/standing.ts';
 import { hashContent } from '../../lib/protocol/hash.ts';
 import { TRUE_EXAMPLES } from '../secrets/samples.ts';
 import { idOf } from '../support/ids.ts';
@@ -141,6 +142,7 @@ export function describeBrain(name: string, open: () => Promise<OpenedBrain>): v
       const reference = { workspaceId, idOrPrefix: a.entryId };
       const requests: [OperationName, unknown][] = [
         ['edit', { requestId: randomUUID(), reference, edit: { title: 'a2' } }],
+        ['feedback', { requestId: randomUUID(), reference, verdict: 'stale' }],
         ['supersede', { requestId: randomUUID(), workspaceId, oldId: a.entryId, newId: b.entryId }],
         ['retract', { requestId: randomUUID(), reference }],
       ];
@@ -467,6 +469,32 @@ export function describeBrain(name: string, open: () => Promise<OpenedBrain>): v
       }
     });
 
+    test('[E10] feedback moves the confidence of an active entry, in the log like any edit, however many come at once', async () => {
+      const { record, retract, show, log, scope } = workspace();
+      const { entryId } = await record({ title: 'a' });
+      const reference = { workspaceId: scope.workspaceId, idOrPrefix: entryId };
+      const say = (verdict: Verdict) => run('feedback', { requestId: randomUUID(), reference, verdict });
+      expect(await say('useful')).toMatchObject({ confidence: 0.763 });
+      await Promise.all(Array.from({ length: 10 }, () => say('stale')));
+      expect((await show(entryId)).confidence).toBe(0.05);
+      const versions = (await log()).length;
+      await say('stale');
+      expect(await log()).toHaveLength(versions);
+      await retract(entryId);
+      await expectFailure(say('useful'), 'conflict', /retracted/);
+    });
+
+    test('[E10] a doubtful entry is left out of a context that asks nothing, and comes behind in recall', async () => {
+      const { record, scope } = workspace();
+      const doubted = await record({ title: 'cache keys collide', confidence: 0.1 });
+      const sound = await record({ title: 'cache keys collide', confidence: 0.3 });
+      const { entries } = await run('context', { scope, budget: 1_000, format: 'markdown' });
+      expect(entries.map(({ entryId }) => entryId)).toEqual([sound.entryId]);
+      const hits = await run('recall', { scope, query: 'cache keys', limit: 5 });
+      expect(hits.map(({ entryId }) => entryId)).toEqual([sound.entryId, doubted.entryId]);
+      expect((hits[1]?.reasons.lowered ?? 0) - (hits[0]?.reasons.lowered ?? 0)).toBeGreaterThan(0.05);
+    });
+
     test('[R6] any text is a query, also of characters that mean something elsewhere', async () => {
       const { record, scope } = workspace();
       await record({ title: 'plain words' });
@@ -505,6 +533,7 @@ const BAD_REQUESTS: [operation: OperationName, request: unknown][] = [
   ['edit', { requestId: UUID, reference: { workspaceId: 'w', idOrPrefix: UUID } }],
   ['supersede', { requestId: UUID, workspaceId: 'w', oldId: UUID }],
   ['retract', { requestId: UUID }],
+  ['feedback', { requestId: UUID, reference: { workspaceId: 'w', idOrPrefix: UUID }, verdict: 'fine' }],
   ['import', { origin: 'o', changes: [] }],
   ['import', { origin: 'o\0', changes: [IMPORTED] }],
   ['import', { origin: 'o', changes: [{ ...IMPORTED, changeId: 'x'.repeat(10_000) }] }],

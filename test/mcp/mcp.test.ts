@@ -68,6 +68,7 @@ test('[A1] every tool has a schema of what it takes and gives, and says whether 
     ['brain_record', false, false],
     ['brain_show', true, false],
     ['brain_supersede', false, false],
+    ['brain_feedback', false, false],
   ]);
   for (const tool of tools) {
     expect(tool.inputSchema.type).toBe('object');

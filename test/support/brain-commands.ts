@@ -111,6 +111,7 @@ export function command(): fc.Arbitrary<Command> {
     },
     { weight: 2, arbitrary: commandOf('supersede', { workspaceId, oldId: idOrPrefix, newId: idOrPrefix }) },
     { weight: 1, arbitrary: commandOf('retract', { reference }) },
+    { weight: 1, arbitrary: commandOf('feedback', { reference, verdict: fc.constantFrom('useful', 'stale') }) },
     {
       weight: 2,
       arbitrary: commandOf('import', {

@@ -6,6 +6,7 @@ import type {
   AnswerOf,
   EditRequest,
   EntryReference,
+  FeedbackRequest,
   ImportRequest,
   ImportResult,
   ListRequest,
@@ -30,6 +31,7 @@ import {
   parseEntry,
 } from '../../lib/core/entry.ts';
 import { type ErrorCode, SmError } from '../../lib/core/errors.ts';
+import { standingAfter } from '../../lib/core/standing.ts';
 import { compareStamps, materialise, mergeOutcome } from '../../lib/core/merge.ts';
 import { hashContent } from '../../lib/protocol/hash.ts';
 
@@ -72,6 +74,7 @@ export class ModelBrain {
       edit: () => this.#edit(request as EditRequest),
       supersede: () => this.#supersede(request as SupersedeRequest),
       retract: () => this.#rewrite(request as RetractRequest, { status: 'retracted' }),
+      feedback: () => this.#feedback(request as FeedbackRequest),
       import: () => this.#import(request as ImportRequest),
       show: () => this.#find(request as EntryReference).entry,
       history: () => this.#history(request as EntryReference),
@@ -125,7 +128,15 @@ export class ModelBrain {
     return this.#rewrite(request, parseEdit(request.edit));
   }
 
-  #rewrite(request: EditRequest | RetractRequest, change: Partial<Entry>): Entry {
+  #feedback(request: FeedbackRequest): Entry {
+    const earlier = this.#answers.get(request.requestId);
+    if (earlier !== undefined) return earlier as Entry;
+    const { entry } = this.#find(request.reference);
+    if (entry.status !== 'active') throw failure('conflict');
+    return this.#rewrite(request, { confidence: standingAfter(entry.confidence, request.verdict) });
+  }
+
+  #rewrite(request: EditRequest | FeedbackRequest | RetractRequest, change: Partial<Entry>): Entry {
     const earlier = this.#answers.get(request.requestId);
     if (earlier !== undefined) return earlier as Entry;
     const current = this.#find(request.reference);

@@ -7,7 +7,7 @@ import type { CommandModule, Context, Options } from '../../command.ts';
 import { writeJson } from '../../print/json.ts';
 import { disclosureLines, recordedLine, similarLine } from '../../print/recorded.ts';
 import { scopeOf, withBrain } from '../../session.ts';
-import { ALLOW_SECRET_OPTION, allowanceOf, CONTENT_OPTIONS, contentOf } from '../../values.ts';
+import { ALLOW_ECHO_OPTION, ALLOW_SECRET_OPTION, allowanceOf, CONTENT_OPTIONS, contentOf } from '../../values.ts';
 
 export const command: CommandModule = {
   options: [
@@ -15,13 +15,14 @@ export const command: CommandModule = {
     { flags: '--id <uuid>', summary: 'The id of the new entry (default: a fresh one)' },
     { flags: '--supersedes <id>', summary: 'The entry that this one replaces (id or unique prefix)' },
     ALLOW_SECRET_OPTION,
+    ALLOW_ECHO_OPTION,
     { flags: '--from <file>', summary: 'Read entries from a JSON file, or from stdin with "-"' },
   ],
   notes:
     '--from takes one JSON object, an array of them, or one a line. Fields: title, summary, conclusion, kind, agent,\n' +
     'tags, refs, confidence, entryId, createdAt. A file is checked as a whole before anything is written.\n\n' +
     'What looks like a secret is masked before it is stored. Text between <private> and </private> is stored, and the\n' +
-    'entry that has it never leaves this machine.',
+    'entry that has it never leaves this machine. What the brain has handed out is refused when it is recorded again.',
   examples: [
     'sm brain record --title "Retries hide the race" --kind insight --conclusion "Lock the row first"',
     'git log -1 --format=%B | sm brain record --title "Why we left Redis" --kind decision --summary -',

@@ -1,6 +1,5 @@
 /** Who is calling. Pure: an agent is known by its own variables in the environment, unless the user says otherwise. */
-import { AGENT_CHARACTERS_MAX } from '../lib/core/limits.ts';
-import { CODING_AGENTS } from '../lib/core/vocabulary.ts';
+import { agentOfClient } from '../lib/mcp/client-agent.ts';
 
 /** Variables that an agent sets for the commands it runs. */
 const MARKS: readonly (readonly [agent: string, isMark: (name: string) => boolean])[] = [
@@ -27,9 +26,8 @@ export function detectClientAgent(
   configAgent: string | undefined,
   clientName: string | undefined,
 ): string {
-  const name = clientName?.trim().toLowerCase().slice(0, AGENT_CHARACTERS_MAX).toWellFormed().replaceAll('\0', '');
-  const known = CODING_AGENTS.find((agent) => name?.includes(agent) === true);
-  return chosenAgent(env, configAgent) ?? known ?? markedAgent(env) ?? (name || 'agent');
+  const client = agentOfClient(clientName);
+  return chosenAgent(env, configAgent) ?? client.known ?? markedAgent(env) ?? client.name;
 }
 
 function chosenAgent(

@@ -5,6 +5,7 @@
 import type { EntryFilter } from '../lib/brain/recall-contract.ts';
 import type { EntryEdit } from '../lib/core/entry.ts';
 import { RESULTS_MAX } from '../lib/core/limits.ts';
+import { parseEndTime, parseTime } from '../lib/core/time-text.ts';
 import { ENTRY_KINDS, ENTRY_STATUSES, KNOWN_AGENTS, type EntryKind, type EntryStatus } from '../lib/core/vocabulary.ts';
 import { quoteShort, usageError } from './arguments.ts';
 import type { Context, Options, OptionSpec } from './command.ts';
@@ -177,14 +178,6 @@ function confidenceOf(text: string): number {
   );
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 7 * 86_400_000,
-};
-
 /** `--since`, as parseTime has it. */
 export function sinceOf(options: Options, nowMs: number): number | undefined {
   const text = options.text('since');
@@ -198,15 +191,13 @@ export function startOf(text: string, nowMs: number, name: string): number {
 
 /** A time up to which something counts: of a day its last millisecond. */
 export function endOf(text: string, nowMs: number, name: string): number {
-  const startMs = parseTime(text, nowMs) ?? refuseTime(name, text);
-  if (text.length !== DAY_CHARACTERS) return startMs;
-  const day = new Date(startMs);
-  return new Date(day.getFullYear(), day.getMonth(), day.getDate() + 1).getTime() - 1;
+  return parseEndTime(text, nowMs) ?? refuseTime(name, text);
 }
 
 /** A time, or that of the commit that it names in this repository. */
 export async function asOfTime(context: Context, text: string): Promise<number> {
-  if (parseTime(text, context.now()) !== undefined) return endOf(text, context.now(), 'as-of');
+  const timeMs = parseEndTime(text, context.now());
+  if (timeMs !== undefined) return timeMs;
   const commitMs = await context.commitTime(text);
   if (commitMs !== undefined) return commitMs;
   throw usageError(
@@ -215,33 +206,9 @@ export async function asOfTime(context: Context, text: string): Promise<number> 
   );
 }
 
-/** Of `2026-01-31`. */
-const DAY_CHARACTERS = 10;
-
-/**
- * A time as milliseconds since the epoch: an age (`7d`), a date (midnight here), an ISO 8601 time (local where it names
- * no zone), or milliseconds since the epoch. Undefined where it is none of these.
- */
-export function parseTime(text: string, nowMs: number): number | undefined {
-  const age = /^(\d{1,9}) ?([smhdw])$/.exec(text);
-  if (age !== null) return Math.max(0, nowMs - Number(age[1]) * (UNIT_MS[age[2] ?? ''] ?? 0));
-  if (/^\d{11,15}$/.test(text)) return Number(text);
-  const date = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.exec(
-    text,
-  );
-  if (date === null || !isCalendarDay(Number(date[1]), Number(date[2]), Number(date[3]))) return undefined;
-  const timeMs = Date.parse(text.length === DAY_CHARACTERS ? `${text}T00:00` : text.replace(' ', 'T'));
-  return Number.isNaN(timeMs) ? undefined : Math.max(0, timeMs);
-}
-
 function refuseTime(name: string, text: string): never {
   throw usageError(
     `--${name} must be an age or a time, but is ${quoteShort(text)}.`,
     `For example: --${name} 7d, --${name} 12h, --${name} 2026-01-31, --${name} 2026-01-31T09:00:00Z`,
   );
-}
-
-/** Date.parse takes 31 February for 3 March; a date that does not exist is a slip. */
-function isCalendarDay(year: number, month: number, day: number): boolean {
-  return month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { toSmError } from '../lib/core/errors.ts';
@@ -49,7 +50,11 @@ async function main(): Promise<void> {
   const store = await openEmbeddedServerStore(
     values.data === undefined ? { memory: true } : { dataDirectory: path.resolve(values.data) },
   );
-  const stub = createStub({ store, signup: 'open', reset: 'open', metrics: 'open', limits: 'none' });
+  const replicaDirectory =
+    values.data === undefined
+      ? fs.mkdtempSync(path.join(os.tmpdir(), 'stackmemory-stub-'))
+      : path.resolve(values.data, 'mcp');
+  const stub = createStub({ store, replicaDirectory, signup: 'open', reset: 'open', metrics: 'open', limits: 'none' });
   stub.faults.set(faults);
   const key = await readyKey(store, values.data);
   const server = await listen(stub.app, { host: '127.0.0.1', port: Number(values.port ?? PORT_DEFAULT) });
@@ -61,7 +66,9 @@ async function main(): Promise<void> {
     if (isEnding) process.exit(1); // Asked twice.
     isEnding = true;
     await server.close();
+    await stub.app.close();
     await store.close();
+    if (values.data === undefined) fs.rmSync(replicaDirectory, { recursive: true, force: true });
     process.exit(0);
   };
   process.on('SIGINT', () => void end());
@@ -91,6 +98,7 @@ Use it with a brain of its own:
   sm login --key ${apiKey} --url ${url}
 
 Anybody may sign up: sm login you@example.org --url ${url}
+Agents have the brain at ${url}/mcp, with the key as bearer.
 `;
 }
 

@@ -31,7 +31,11 @@ export function createStub(options: ServerOptions, random: () => number = Math.r
   const server = createServerApp({ ...options, nowMs: () => nowMs() + faults.clockOffsetMs });
   const earlier = new Map<string, Response>();
   const outer = new Hono<StubEnv>();
-  const stub: Stub = { app: Object.assign(outer, { end: server.end }) as unknown as ServerApp, faults, requests: 0 };
+  const stub: Stub = {
+    app: Object.assign(outer, { end: server.end, close: server.close }) as unknown as ServerApp,
+    faults,
+    requests: 0,
+  };
 
   outer.onError((error) => Response.json(toSmError(error).toJSON(), { status: statusOf(error) }));
   outer.get('/stub/faults', () => Response.json({ faults: faults.all, requests: stub.requests }));

@@ -18,10 +18,12 @@ export const command: CommandModule = {
     ...STORE_OPTIONS,
     { flags: '--signup <who>', summary: 'Who may sign up: invitation (default) or open', values: SIGNUPS },
     { flags: '--trust-proxy', summary: 'Believe X-Forwarded-For; only behind a proxy that sets it' },
+    { flags: '--no-mcp', summary: 'No tools for agents at /mcp' },
     { flags: '--log-level <level>', summary: 'error, warn, info (default) or silent', values: LOG_LEVELS },
   ],
   notes:
     'Make a key with "sm server key create --new-workspace <name>", or an invitation with "sm server invite create". ' +
+    'Agents with a key have the brain of its workspace as MCP tools at /mcp. ' +
     'SIGTERM and SIGINT end it after the requests under way; a second one ends it at once. See docs/SERVER.md.',
   examples: ['sm serve', 'sm serve --host 0.0.0.0 --port 8080 --data /var/lib/stackmemory', 'sm serve --signup open'],
   async run(context, _args, options) {
@@ -31,6 +33,7 @@ export const command: CommandModule = {
       host: options.text('host') ?? HOST_DEFAULT,
       signup: wordOf(options, 'signup', SIGNUPS) ?? 'invitation',
       trustProxy: options.isSet('trust-proxy'),
+      mcp: !options.isSet('no-mcp'),
       logLevel: wordOf(options, 'log-level', LOG_LEVELS) ?? 'info',
     };
     const adminToken = context.env['SM_ADMIN_TOKEN'] || undefined;

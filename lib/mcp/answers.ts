@@ -29,7 +29,7 @@ export function failed(thrown: unknown): CallToolResult {
 
 /** From here on exit codes are of the machine, not of the call. */
 const SYSTEM_EXIT_CODE = 5;
-const TELL_THE_USER = 'Nothing was written. Tell the user; trying again at once will not help.';
+const TELL_THE_USER = 'Tell the user; trying again at once will not help.';
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   bad_request: 'Correct that argument and call again.',

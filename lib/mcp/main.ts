@@ -1,8 +1,8 @@
 /**
- * The Model Context Protocol server on stdin and stdout, revisions 2025 and 2026-07-28. A bundle of its own: the SDK is
- * large, and only who runs "sm mcp" loads it. Owns stdout until the client goes away.
+ * The Model Context Protocol server, revisions 2025 and 2026-07-28: on stdin and stdout, where it owns stdout until the
+ * client goes away, and over HTTP. A bundle of its own: the SDK is large, and only who serves MCP loads it.
  */
-import { McpServer } from '@modelcontextprotocol/server';
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { registerPrompts, registerResources } from './resources.ts';
 import type { McpRim } from './rim.ts';
@@ -22,6 +22,33 @@ export function serveMcp(rim: McpRim, onError: (error: Error) => void): Promise<
     process.stdout.once('error', resolve);
     serveStdio(() => createServer(rim), { transport: new StdioServerTransport(), onerror: onError });
   });
+}
+
+export interface McpHttpHandler {
+  /** Serves one request of the rim's owner, who was let in before. */
+  fetch(request: Request, rim: McpRim): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** Streamable HTTP without sessions: every request is served by itself, so that any instance may serve the next. */
+export function createHttpHandler(onError: (error: Error) => void): McpHttpHandler {
+  const rims = new WeakMap<object, McpRim>();
+  const handler = createMcpHandler(
+    ({ authInfo }) => {
+      const rim = rims.get(authInfo?.extra ?? {});
+      if (rim === undefined) throw new Error('A request came without its rim.');
+      return createServer(rim);
+    },
+    { onerror: onError },
+  );
+  return {
+    fetch: (request, rim) => {
+      const extra = {};
+      rims.set(extra, rim);
+      return handler.fetch(request, { authInfo: { token: '', clientId: '', scopes: [], extra } });
+    },
+    close: () => handler.close(),
+  };
 }
 
 function createServer(rim: McpRim): McpServer {

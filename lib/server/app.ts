@@ -23,6 +23,7 @@ import { ADMINISTRATION } from './administration.ts';
 import { DEFAULT_LIMITS, type ServerContext, type ServerOptions, SILENT_LOG } from './context.ts';
 import { answerError, answerJson, readJson, type ServerEnv } from './http.ts';
 import { hashSecret, isSameSecret } from './keys.ts';
+import { McpEndpoint } from './mcp.ts';
 import { Metrics } from './metrics.ts';
 import { digest, history, pull1, pull2 } from './pull.ts';
 import { push1, push2 } from './push.ts';
@@ -37,6 +38,8 @@ const STORAGE_PATIENCE_MS = 3_000;
 export type ServerApp = Hono<ServerEnv> & {
   /** Ends all streams, and lets no new one begin: the first step of a shutdown. */
   end: () => void;
+  /** Closes what it has opened itself: the last step, before the store is closed. */
+  close: () => Promise<void>;
 };
 
 export function createServerApp(options: ServerOptions): ServerApp {
@@ -44,6 +47,7 @@ export function createServerApp(options: ServerOptions): ServerApp {
   const limits = new RateLimits(context.limits);
   const streams = new Streams(context);
   const metrics = new Metrics(() => streams.count);
+  const mcp = context.replicaDirectory === undefined ? undefined : new McpEndpoint(context, context.replicaDirectory);
   const app = new Hono<ServerEnv>();
 
   app.onError((error, request) => {
@@ -143,6 +147,11 @@ export function createServerApp(options: ServerOptions): ServerApp {
     });
   });
 
+  app.all('/mcp', withKey, (request) => {
+    if (mcp !== undefined) return mcp.answer(request);
+    throw new SmError({ code: 'not_found', message: 'This server does not serve MCP.' });
+  });
+
   app.get('/v1/brain/health', async (request) => {
     const isWell = await answersInTime(context.store.ping());
     const answer: HealthAnswer = {
@@ -197,7 +206,7 @@ export function createServerApp(options: ServerOptions): ServerApp {
 
   app.notFound(() => answerError(new SmError({ code: 'not_found', message: 'There is nothing at this address.' })));
 
-  return Object.assign(app, { end: () => streams.end() });
+  return Object.assign(app, { end: () => streams.end(), close: async () => mcp?.close() });
 }
 
 function withDefaults(options: ServerOptions): ServerContext {
@@ -213,6 +222,7 @@ function withDefaults(options: ServerOptions): ServerContext {
     ...options,
     limits: options.limits === 'none' ? 'none' : { ...DEFAULT_LIMITS, ...options.limits },
     adminToken: options.adminToken,
+    replicaDirectory: options.replicaDirectory,
   };
 }
 

@@ -49,14 +49,17 @@ export interface ServerOptions {
   /** Whether the address that a proxy tells of (the last of X-Forwarded-For) is believed. Default: false. */
   trustProxy?: boolean;
   randomBytes?: RandomBytes;
+  /** Where brains of workspaces are kept for agents that ask at /mcp; without one, there is no such address. */
+  replicaDirectory?: string;
   /** Between two comments on a stream that has nothing to tell. Default: 15 s. */
   heartbeatMs?: number;
 }
 
 /** The options with their defaults filled in. */
-export interface ServerContext extends Required<Omit<ServerOptions, 'adminToken' | 'limits'>> {
+export interface ServerContext extends Required<Omit<ServerOptions, 'adminToken' | 'limits' | 'replicaDirectory'>> {
   limits: ServerLimits | 'none';
   adminToken: string | undefined;
+  replicaDirectory: string | undefined;
 }
 
 /** Who asks, once their key was found good. */

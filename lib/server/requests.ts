@@ -64,6 +64,7 @@ const KNOWN_PATHS: ReadonlySet<string> = new Set([
   '/v1/brain/stream',
   '/v1/brain/workspace',
   '/v1/brain/health',
+  '/mcp',
   '/v1/setup',
   '/v1/setup/reset',
   '/metrics',

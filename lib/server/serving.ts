@@ -32,6 +32,8 @@ export interface ServeOptions {
   signup: 'open' | 'invitation';
   trustProxy: boolean;
   logLevel: LogLevel;
+  /** Whether agents may ask at /mcp. */
+  mcp: boolean;
   /** Takes the place of the token in the data directory. */
   adminToken?: string;
 }
@@ -61,6 +63,7 @@ export async function serve(
       log,
       signup: options.signup,
       trustProxy: options.trustProxy,
+      ...(options.mcp ? { replicaDirectory: replicaDirectory(options, store.kind) } : {}),
       ...(adminToken === undefined ? {} : { adminToken }),
     });
     const server = await listen(app, options);
@@ -70,10 +73,16 @@ export async function serve(
     const exitCode = await ending.ended;
     log.info({}, 'ending: no new requests, those under way are finished');
     await server.close();
+    await app.close();
     return exitCode;
   } finally {
     await closeInTime(store, log);
   }
+}
+
+/** Servers that share a PostgreSQL each have their own: a brain has one owner. */
+function replicaDirectory({ dataDirectory, port }: ServeOptions, kind: ChangeStore['kind']): string {
+  return kind === 'embedded' ? path.join(dataDirectory, 'mcp') : path.join(dataDirectory, `mcp-${port}`);
 }
 
 function openStore(options: ServeOptions, log: ServerLog, end: (exitCode: number) => void): Promise<ChangeStore> {

@@ -128,7 +128,7 @@ test('[A3] a brain that cannot be opened is told of by each call, and found agai
   const agent = await startAgent(directory);
   const refused = await agent.call('brain_record', { title: 'Lost?', kind: 'note' });
   expect(refused.isError).toBe(true);
-  expect(refused.text).toMatch(/Nothing was written\. Tell the user/);
+  expect(refused.text).toMatch(/Tell the user; trying again at once will not help/);
   fs.rmSync(directory);
   expect(entryOf(await agent.call('brain_record', { title: 'Not lost', kind: 'note' })).title).toBe('Not lost');
 });

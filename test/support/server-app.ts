@@ -48,6 +48,7 @@ export async function createTestServer(
     post: (path, apiKey, body) => postJson(app, path, apiKey, body),
     close: async () => {
       app.end();
+      await app.close();
       if (shared === undefined) await store.close();
     },
   };

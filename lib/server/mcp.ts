@@ -12,6 +12,7 @@ import { agentOfClient } from '../mcp/client-agent.ts';
 import { loadMcp } from '../mcp/load.ts';
 import type { McpHttpHandler } from '../mcp/main.ts';
 import type { McpRim } from '../mcp/rim.ts';
+import { isLoopback } from './address.ts';
 import type { Caller, ServerContext } from './context.ts';
 import type { ServerRequest } from './http.ts';
 import { Replicas } from './replicas.ts';
@@ -20,6 +21,8 @@ import { Replicas } from './replicas.ts';
 const PROJECT_HEADER = 'x-project-id';
 /** An agent that says nothing else of itself is known by this. */
 const AGENT_HEADER = 'x-agent';
+
+const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 export class McpEndpoint {
   readonly #context: ServerContext;
@@ -69,12 +72,16 @@ export class McpEndpoint {
   }
 }
 
-/** A page in somebody's browser has an origin; none but the server's own is let in. An agent has none. */
+/**
+ * A page in somebody's browser has an origin; none but the server's own is let in. An agent has none. To this machine
+ * itself a name may have been made to lead (DNS rebinding): there the origin must be this machine by name, too.
+ */
 function requireOwnOrigin(request: ServerRequest): void {
   const origin = request.req.header('origin');
   if (origin === undefined) return;
-  const host = URL.canParse(origin) ? new URL(origin).host : '';
-  if (host !== '' && host === request.req.header('host')) return;
+  const { host, hostname } = URL.canParse(origin) ? new URL(origin) : { host: '', hostname: '' };
+  const isTrusted = !isLoopback(request) || LOOPBACK_NAMES.has(hostname);
+  if (isTrusted && host !== '' && host === request.req.header('host')) return;
   throw new SmError({ code: 'forbidden', message: 'Pages of another site are not served.' });
 }
 

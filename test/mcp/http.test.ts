@@ -179,7 +179,7 @@ test('[A13] many agents of many workspaces at once lose nothing, and workspaces 
   const keys = await Promise.all(Array.from({ length: 3 }, (_, n) => createTestKey(store, `team ${n}`)));
   const agents = await Promise.all(keys.flatMap(({ apiKey }) => [connect({ apiKey }), connect({ apiKey })]));
   const answers = await Promise.all(
-    Array.from({ length: 60 }, (_, n) =>
+    Array.from({ length: 60 }, async (_, n) =>
       agents[n % agents.length]?.call('brain_record', { title: `finding ${n}`, kind: 'note' }),
     ),
   );

@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import type { CODING_AGENTS, SETUP_SCOPES } from '../core/vocabulary.ts';
+import { opencodePlugin, PLUGIN_MARK } from './opencode-plugin.ts';
 import type { Edit, JsonValue } from './wish.ts';
 
 export type AgentName = (typeof CODING_AGENTS)[number];
@@ -39,7 +40,6 @@ export const PROGRAMS: Readonly<Record<AgentName, readonly string[]>> = {
 /** What a person has to do beside. */
 export const AFTERWARDS: Readonly<Partial<Record<AgentName, string>>> = {
   codex: 'Codex asks whether to trust new hooks: say yes, or look at them with /hooks.',
-  opencode: 'OpenCode has no hook that is told of a session’s start; its instructions ask for brain_context instead.',
   hermes: 'Hermes is given the tools; its instructions are the project’s (sm setup hermes --scope project).',
   cursor: 'Cursor has no file of instructions for all projects; sm setup cursor --scope project writes AGENTS.md.',
 };
@@ -83,11 +83,16 @@ const WISHES: Readonly<Record<AgentName, (places: Places) => FileWish[]>> = {
   opencode(places) {
     const user = path.join(places.env['XDG_CONFIG_HOME'] ?? path.join(places.home, '.config'), 'opencode');
     const directory = places.scope === 'user' ? user : places.root;
+    const plugins = places.scope === 'user' ? user : path.join(places.root, '.opencode');
     const withComments = path.join(directory, 'opencode.jsonc');
     const file = places.exists(withComments) ? withComments : path.join(directory, 'opencode.json');
     const value = { type: 'local', command: [...places.program, 'mcp'], enabled: true };
     return [
       { file, edits: [{ format: 'json', path: ['mcp', NAME], value }] },
+      {
+        file: path.join(plugins, 'plugins', `${NAME}.js`),
+        edits: [{ format: 'file', text: opencodePlugin(places.program), mark: PLUGIN_MARK }],
+      },
       { file: path.join(directory, 'AGENTS.md'), edits: [instructions()] },
     ];
   },

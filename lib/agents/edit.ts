@@ -3,6 +3,7 @@
  * or a block of prose. Pure. Whatever else the text has, comments and odd spacing included, stays as it is, byte for
  * byte; a wish that holds already changes nothing, and one that cannot be made to hold safely is refused.
  */
+import { SmError } from '../core/errors.ts';
 import { setInJson, unsetInJson } from './json-text.ts';
 import { addBlock, removeBlock } from './marked-text.ts';
 import { setInToml, unsetInToml } from './toml-text.ts';
@@ -19,11 +20,19 @@ export function applyEdit(text: string, edit: Edit): string {
       return setInToml(text, edit);
     case 'yaml':
       return setInYaml(text, edit);
+    case 'file':
+      requireOwn(text, edit.mark);
+      return edit.text;
     case 'text':
       return addBlock(text, edit.block);
     default:
       return edit satisfies never;
   }
+}
+
+function requireOwn(text: string, mark: string): void {
+  if (text === '' || text.startsWith(mark)) return;
+  throw new SmError({ code: 'conflict', message: 'it is there already, and is not ours' });
 }
 
 /** Takes back what `applyEdit` did, and leaves what is another's. @throws SmError as `applyEdit` */
@@ -36,6 +45,8 @@ export function revertEdit(text: string, edit: Edit): string {
       return unsetInToml(text, edit);
     case 'yaml':
       return unsetInYaml(text, edit);
+    case 'file':
+      return text.startsWith(edit.mark) ? '' : text;
     case 'text':
       return removeBlock(text);
     default:

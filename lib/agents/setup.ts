@@ -120,7 +120,9 @@ function withoutWish(
   // Another agent reads the same file.
   if (note?.agents.some((other) => other !== agent) === true) return before;
   if (isUntouched(note, before)) return note.backup === null ? undefined : fs.readFileSync(note.backup, 'utf8');
-  return named(file, () => edits.toReversed().reduce((text, edit) => revertEdit(text, edit), before));
+  const left = named(file, () => edits.toReversed().reduce((text, edit) => revertEdit(text, edit), before));
+  // Of a file of ours alone nothing is left.
+  return left === '' && edits.every(({ format }) => format === 'file') ? undefined : left;
 }
 
 /** This agent no longer wishes anything. */

@@ -11,5 +11,7 @@ export type Edit =
   | { format: 'toml'; table: string; value: Readonly<Record<string, string | string[]>> }
   /** An entry of a mapping at the top. */
   | { format: 'yaml'; path: readonly [string, string]; value: Readonly<Record<string, string | string[]>> }
+  /** A file of our own altogether, whose first line is the mark. */
+  | { format: 'file'; text: string; mark: string }
   /** Prose between markers. */
   | { format: 'text'; block: string };

@@ -172,6 +172,20 @@ test('[A7] a project’s files name the program alone, and agents that share a f
   expect(tree(world.home)).toEqual(before);
 });
 
+test('[A8] a file of our own goes altogether, and somebody else’s in its place is left and named', async () => {
+  const world = createWorld();
+  const place = path.join(world.home, '.config/opencode/plugins/stackmemory.js');
+  await world.sm('setup', 'opencode', '--yes');
+  fs.appendFileSync(place, '// and a word of mine\n');
+  await world.sm('setup', 'opencode', '--remove', '--yes');
+  expect(fs.existsSync(place)).toBe(false);
+  put(world, '.config/opencode/plugins/stackmemory.js', 'export const Mine = async () => ({});\n');
+  const before = tree(world.home);
+  const refused = await world.sm('setup', 'opencode', '--yes');
+  expect([refused.code, refused.talk]).toEqual([7, expect.stringContaining(place)]);
+  expect(tree(world.home)).toEqual(before);
+});
+
 test('[A7] without a name it says what is installed, and --yes takes all of it', async () => {
   const world = createWorld();
   const none = await world.sm('setup');

@@ -60,8 +60,7 @@ export class Replicas {
   }
 
   async #run<O extends OperationName>(caller: Caller, operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
-    const replica = await this.#replicaOf(caller.workspaceId);
-    replica.users += 1;
+    const replica = await this.#take(caller.workspaceId);
     try {
       const brain = await replica.brain;
       await this.#refresh(replica, brain, caller);
@@ -78,12 +77,16 @@ export class Replicas {
     }
   }
 
-  /** Between the last wait and the place in the map nobody else comes. */
-  async #replicaOf(workspaceId: string): Promise<Replica> {
+  /** The workspace's replica with one more user. Between the last wait and the count nobody else comes. */
+  async #take(workspaceId: string): Promise<Replica> {
     while (this.#replicas.size >= REPLICAS_MAX && !this.#replicas.has(workspaceId)) await this.#closeLeastUsed();
     if (this.#isClosed) throw ending();
-    const known = this.#replicas.get(workspaceId);
-    if (known !== undefined) return known;
+    const replica = this.#replicas.get(workspaceId) ?? this.#open(workspaceId);
+    replica.users += 1;
+    return replica;
+  }
+
+  #open(workspaceId: string): Replica {
     const { log } = this.#context;
     const replica: Replica = {
       brain: openOwnedBrain({

@@ -19,7 +19,7 @@ import {
   readChangesAt,
   readOutgoing,
   readRemainingVersions,
-  readUnsent,
+  readSetAside,
   readVersions,
   remakeEntries,
 } from '../store/sync-log.ts';
@@ -79,7 +79,7 @@ export async function syncOutgoing(database: Database, request: SyncOutgoingRequ
   const kept = changes.flatMap((change, index) => keptChange(change, reasons[index]));
   const entryIds = [...new Set(changes.map(({ entry }) => entry.entryId))];
   const lineage = lineageOf([
-    ...(await readUnsent(database, request.peer, entryIds)),
+    ...(await readSetAside(database, request.peer, { entryIds, codes: Object.keys(KEPT_BECAUSE) })),
     ...changes.filter((_, index) => reasons[index] !== undefined),
   ]);
   return {
@@ -121,10 +121,10 @@ function keptChange(change: ChangeRecord, reason: KeptReason | undefined): SyncO
 
 type Ancestry = Pick<ChangeRecord, 'hash' | 'base' | 'replaces'> & { entry: { entryId: string } };
 
-/** What versions that the server does not have were written on, by entry and hash. */
-function lineageOf(unsent: readonly Ancestry[]): Map<string, string[]> {
+/** What versions that stay here were written on, by entry and hash. */
+function lineageOf(kept: readonly Ancestry[]): Map<string, string[]> {
   return new Map(
-    unsent.map(({ entry, hash, base, replaces }) => [
+    kept.map(({ entry, hash, base, replaces }) => [
       `${entry.entryId} ${hash}`,
       [...(base === null ? [] : [base]), ...replaces],
     ]),
@@ -250,12 +250,13 @@ export async function syncRestamp(
 ): Promise<{ restamped: number }> {
   const nowMs = Math.floor(context.nowMs());
   const wanted = new Set(request.changes.map(({ changeId }) => changeId));
-  const changes = (
-    await readChangesAt(
-      transaction,
-      request.changes.map(({ seq }) => seq),
-    )
-  ).filter((change) => mayBeWithdrawn(change.origin, request.isForced) && wanted.has(toWire(change).changeId));
+  const present = await readChangesAt(
+    transaction,
+    request.changes.map(({ seq }) => seq),
+  );
+  const changes = present.filter(
+    (change) => mayBeWithdrawn(change.origin, request.isForced) && wanted.has(toWire(change).changeId),
+  );
   const entryIds = [...new Set(changes.map(({ entry }) => entry.entryId))];
   const remaining = await readRemainingVersions(
     transaction,
@@ -287,7 +288,10 @@ export async function syncRestamp(
   if (rewritten.length > 0) await remakeEntries(transaction, entryIds);
   const withdrawn = new Set(rewritten.map(({ withdraws }) => withdraws));
   const wireIds = changes.filter(({ changeId }) => withdrawn.has(changeId)).map((change) => toWire(change).changeId);
-  await removeRefusals(transaction, request.peer, wireIds);
+  // Another sync, at the same time, may have noted a refusal after the version was withdrawn.
+  const isPresent = new Set(present.map(({ seq }) => seq));
+  const gone = request.changes.filter(({ seq }) => !isPresent.has(seq)).map(({ changeId }) => changeId);
+  await removeRefusals(transaction, request.peer, [...wireIds, ...gone]);
   return { restamped: rewritten.length };
 }
 

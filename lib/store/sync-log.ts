@@ -51,14 +51,19 @@ export async function readOutgoing(
   return { changes: rows.map(rowToChange), hasMore: taken.length < found.length, headSeq };
 }
 
-/** Of these entries the versions that the server does not have, because it or this brain itself refused to push them. */
-export async function readUnsent(database: Database, peer: StorePeer, entryIds: string[]): Promise<ChangeRecord[]> {
+/** Of these entries the versions that were set aside for one of these reasons instead of being pushed. */
+export async function readSetAside(
+  database: Database,
+  peer: StorePeer,
+  { entryIds, codes }: { entryIds: string[]; codes: readonly string[] },
+): Promise<ChangeRecord[]> {
   const rows = await database
     .select()
     .from(brainChanges)
     .where(
       sql`${brainChanges.seq} IN (SELECT r.seq FROM brain_sync_refusals r WHERE r.direction = 'push'
           AND r.endpoint = ${peer.endpoint} AND r.workspace_id = ${peer.workspaceId}
+          AND r.code IN (SELECT jsonb_array_elements_text(${JSON.stringify(codes)}::jsonb))
           AND r.entry_id IN (SELECT jsonb_array_elements_text(${JSON.stringify(entryIds)}::jsonb)))`,
     );
   return rows.map(rowToChange);

@@ -20,7 +20,7 @@ export async function buildAs(version: string, { wire }: { wire?: number } = {})
   const directory = path.join(home, 'dist');
   fs.mkdirSync(directory);
   fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(home, 'node_modules'));
-  for (const name of ['migrations', 'template.tar.gz']) {
+  for (const name of ['migrations', 'template.tar.gz', 'secrets.cjs']) {
     fs.symlinkSync(path.join(DIST_DIRECTORY, name), path.join(directory, name));
   }
   await build({

@@ -28,6 +28,17 @@ const FORMER_FAULTS: [History][] = [
       ],
     },
   ],
+  // Two syncs of one brain at once: one notes that a version was refused after the other has withdrawn it.
+  [
+    {
+      skewsMs: [0, 600_000, 0],
+      steps: [
+        { do: 'record', at: 1, title: 'a' },
+        { do: 'syncTogether', at: 1, other: 1, fates: ['twice', 'arrives', 'lost'] },
+        { do: 'oldPull' },
+      ],
+    },
+  ],
 ];
 
 let world: SyncWorld;

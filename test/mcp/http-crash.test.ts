@@ -42,10 +42,10 @@ test('[A13] [V2] a server that is killed again and again has lost nothing that i
   for (let round = 0; round < ROUNDS; round += 1) {
     server = await startServe([], environment());
     const { url } = server;
-    let isKilled = false;
+    const killed = new AbortController();
     const work = Array.from({ length: AGENTS }, async (_, agent) => {
       const client = await connect(url, apiKey);
-      for (let number = 0; !isKilled; number += 1) {
+      for (let number = 0; !killed.signal.aborted; number += 1) {
         const title = `round ${round} agent ${agent} number ${number}`;
         const call = client.callTool({ name: 'brain_record', arguments: { title, kind: 'note' } }, PATIENCE);
         const answer = await call.catch(() => undefined);
@@ -56,7 +56,7 @@ test('[A13] [V2] a server that is killed again and again has lost nothing that i
     while (acknowledged.length < enough) await new Promise((resolve) => setTimeout(resolve, 5));
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
     await server.end('SIGKILL');
-    isKilled = true;
+    killed.abort();
     await Promise.all(work);
   }
   server = await startServe([], environment());

@@ -3,35 +3,10 @@
  * something else, the sync reports and never throws, and the next one with an honest server is whole.
  */
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openEmbeddedServerStore } from '../../lib/server/embedded-store.ts';
-import type { ChangeStore } from '../../lib/server/store.ts';
-import { openMemoryStore } from '../support/memory-store.ts';
-import { createTestKey } from '../support/server-keys.ts';
-import { startStub, type StubServer } from '../support/stub-server.ts';
-import { SyncDevice } from '../support/sync-device.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
+import { expect, test } from 'vitest';
+import { useSyncPair } from '../support/sync-pair.ts';
 
-let serverStore: ChangeStore;
-let server: StubServer;
-let stores: OpenStore[];
-let a: SyncDevice;
-let b: SyncDevice;
-
-beforeAll(async () => {
-  serverStore = await openEmbeddedServerStore({ memory: true });
-  server = await startStub(serverStore);
-  stores = [await openMemoryStore(), await openMemoryStore()];
-});
-afterAll(async () => {
-  await server.close();
-  await serverStore.close();
-  for (const store of stores) await store.close();
-});
-beforeEach(async () => {
-  server.key = await createTestKey(serverStore, 'test');
-  [a, b] = (await Promise.all(stores.map((store) => SyncDevice.start(store)))) as [SyncDevice, SyncDevice];
-});
+const pair = useSyncPair();
 
 interface Distortion {
   /** Which call of the sync. */
@@ -123,6 +98,7 @@ function replaceAt(body: unknown, place: (string | number)[], junk: unknown): vo
 }
 
 test('[S15] whatever stands anywhere in the answers, a sync reports and never throws', async () => {
+  const { server, a, b } = pair;
   const place = { url: server.url, key: server.key };
   await b.record(place, ...Array.from({ length: 4 }, (_, number) => ({ title: `from b ${number}` })));
   await b.sync(place);

@@ -1,74 +1,54 @@
 /**
- * What never leaves a brain: private text and secrets, by real syncs with a real server, whose every request is read. What
- * stays here holds up nothing, and others are told a history without gaps.
+ * What never leaves a brain: private text and secrets, by real syncs with a real server, whose every request is read. What stays
+ * here holds up nothing, and others are told a history without gaps.
  */
 import { randomUUID } from 'node:crypto';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { Entry, EntryEdit } from '../../lib/core/entry.ts';
-import { openEmbeddedServerStore } from '../../lib/server/embedded-store.ts';
-import type { ChangeStore } from '../../lib/server/store.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
 import type { SyncOptions } from '../../lib/sync/sync-once.ts';
-import { openMemoryStore } from '../support/memory-store.ts';
-import { createTestKey } from '../support/server-keys.ts';
-import { startStub, type StubServer } from '../support/stub-server.ts';
-import { SyncDevice } from '../support/sync-device.ts';
+import type { SyncDevice } from '../support/sync-device.ts';
+import { useSyncPair } from '../support/sync-pair.ts';
 import { TRUE_EXAMPLES } from '../secrets/samples.ts';
 
 const SECRET = TRUE_EXAMPLES[0]?.secret ?? '';
 
-let serverStore: ChangeStore;
-let server: StubServer;
-let stores: OpenStore[];
-let a: SyncDevice;
-let b: SyncDevice;
+const pair = useSyncPair();
 /** Everything that was sent. */
 let sent: string;
-
-beforeAll(async () => {
-  serverStore = await openEmbeddedServerStore({ memory: true });
-  server = await startStub(serverStore);
-  stores = [await openMemoryStore(), await openMemoryStore()];
-});
-afterAll(async () => {
-  await server.close();
-  await serverStore.close();
-  for (const store of stores) await store.close();
-});
-beforeEach(async () => {
-  server.setFaults('');
-  server.key = await createTestKey(serverStore, 'test');
-  [a, b] = (await Promise.all(stores.map((store) => SyncDevice.start(store)))) as [SyncDevice, SyncDevice];
+beforeEach(() => {
   sent = '';
 });
 
 /** The real fetch, with an ear at the wire. */
 const listening: typeof fetch = (input, init) => {
   const body = init?.body;
+  const coding = new Headers(init?.headers).get('content-encoding');
   if (typeof body === 'string') sent += body;
-  else if (body instanceof Uint8Array) sent += decoded(Buffer.from(body));
+  else if (body instanceof Uint8Array) sent += decoded(body, coding);
   else if (body !== null && body !== undefined) throw new Error('A body of an unknown kind: this test would be deaf.');
   return fetch(input, init);
 };
 
-function decoded(bytes: Buffer): string {
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return zlib.gunzipSync(bytes).toString();
-  return bytes.toString();
+function decoded(bytes: Uint8Array, coding: string | null): string {
+  if (coding === null) return Buffer.from(bytes).toString();
+  if (coding === 'br') return zlib.brotliDecompressSync(bytes).toString();
+  if (coding === 'gzip') return zlib.gunzipSync(bytes).toString();
+  throw new Error(`A body in ${coding}: this test would be deaf.`);
 }
 
 const sync = (device: SyncDevice, options: Partial<SyncOptions> = {}) =>
-  device.sync(server, { fetch: listening, ...options });
+  device.sync(pair.server, { fetch: listening, ...options });
 const edit = (device: SyncDevice, entryId: string, fields: EntryEdit, allowsSecrets = false) =>
   device.session.run('edit', {
     requestId: randomUUID(),
-    reference: { workspaceId: server.key.workspaceId, idOrPrefix: entryId },
+    reference: { workspaceId: pair.server.key.workspaceId, idOrPrefix: entryId },
     edit: fields,
     allowsSecrets,
   });
 const standing = (device: SyncDevice) =>
-  device.session.run('syncStanding', { endpoint: server.url, workspaceId: server.key.workspaceId });
+  device.session.run('syncStanding', { endpoint: pair.server.url, workspaceId: pair.server.key.workspaceId });
 const only = async (entries: Promise<Entry[]>): Promise<Entry> => {
   const [entry] = await entries;
   if (entry === undefined) throw new Error('Nothing was recorded.');
@@ -76,6 +56,7 @@ const only = async (entries: Promise<Entry[]>): Promise<Entry> => {
 };
 
 test('[E8] an entry with private text is not sent, the others are, and the reason is told', async () => {
+  const { server, a, b } = pair;
   await a.record(server, { title: 'one' }, { title: 'kept', conclusion: 'Told by <Private>Ms Zyx' }, { title: 'two' });
   const report = await sync(a);
   expect(report).toMatchObject({ success: true, pushed: { sent: 2, applied: 2, refused: 0, kept: 1 }, pending: 0 });
@@ -90,6 +71,7 @@ test('[E8] an entry with private text is not sent, the others are, and the reaso
 });
 
 test('[E7] a secret that its writer wanted to keep is not sent, whatever speaks to the server', async () => {
+  const { server, a } = pair;
   const scope = { workspaceId: server.key.workspaceId, projectId: 'p' };
   const drafts = [{ title: 'with', summary: SECRET }, { title: 'without' }];
   await a.session.run('record', { requestId: randomUUID(), scope, agent: 'a', drafts, allowsSecrets: true });
@@ -100,6 +82,7 @@ test('[E7] a secret that its writer wanted to keep is not sent, whatever speaks 
 });
 
 test('[S22] only private ones, page after page, are passed over', async () => {
+  const { server, a } = pair;
   const drafts = Array.from({ length: 1_100 }, (_, n) => ({ title: `<private>${n}` }));
   for (let start = 0; start < drafts.length; start += 550) await a.record(server, ...drafts.slice(start, start + 550));
   await a.record(server, { title: 'last' });
@@ -108,6 +91,7 @@ test('[S22] only private ones, page after page, are passed over', async () => {
 });
 
 test('[S22] what stays here is no difference to a verification, and older versions of it are not lost', async () => {
+  const { server, serverStore, a, b } = pair;
   const entry = await only(a.record(server, { title: 'first' }));
   await sync(a);
   await edit(a, entry.entryId, { conclusion: '<private>x</private>' });
@@ -125,6 +109,7 @@ test('[S22] what stays here is no difference to a verification, and older versio
 });
 
 test('[S22] a version written on one that stays here is no conflict to others', async () => {
+  const { server, a, b } = pair;
   const entry = await only(a.record(server, { title: 'first' }));
   await sync(a);
   await edit(a, entry.entryId, { title: 'second <private>x</private>' });
@@ -144,6 +129,7 @@ test('[S22] a version written on one that stays here is no conflict to others', 
 });
 
 test('[S22] whatever is written, by whichever protocol and through whichever faults, nothing private is sent', async () => {
+  const { server, a } = pair;
   const text = fc.constantFrom('plain', 'a <private>ZYX</private> b', 'ZYX <private>', '<PRIVATE>ZYX', `key ${SECRET}`);
   const step = fc.record({ field: fc.constantFrom('title', 'summary', 'conclusion', 'tags', 'refs'), text });
   let rounds = 0;

@@ -2,13 +2,12 @@
  * Loads the portal's bundle into a command. Nothing of it is loaded otherwise, so that everything else works where
  * node-pty cannot be had. Its errors are of the bundle's own class, so they are made anew as the caller's.
  */
-import { createRequire } from 'node:module';
 import { rethrowAsOurs } from '../lib/core/errors.ts';
-import { assetPath } from '../lib/store/assets.ts';
+import { loadBundle } from '../lib/store/assets.ts';
 import type * as Bundle from './main.ts';
 
 export function loadPortal(): typeof Bundle {
-  const portal = createRequire(import.meta.url)(assetPath('portal.cjs')) as typeof Bundle;
+  const portal = loadBundle('portal.cjs') as typeof Bundle;
   return {
     start: (...values) => portal.start(...values).catch(rethrowAsOurs),
     portalStatus: (...values) => portal.portalStatus(...values).catch(rethrowAsOurs),

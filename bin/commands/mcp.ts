@@ -10,8 +10,8 @@ export const command: CommandModule = {
   options: [{ flags: '--cwd <directory>', summary: 'Work for the project of this directory (default: here)' }],
   notes:
     'An agent starts this; register it there as a server on stdio with the command "sm mcp". Tools: brain_recall,\n' +
-    "brain_context, brain_record, brain_show, brain_supersede, brain_feedback. It is one more client of the brain's host, any number may\n" +
-    'run beside each other, and it ends when the agent does. See docs/MCP.md.',
+    "brain_context, brain_record, brain_show, brain_supersede, brain_feedback. It is one more client of the brain's\n" +
+    'host, any number may run beside each other, and it ends when the agent does. See docs/MCP.md.',
   examples: ['claude mcp add stackmemory -- sm mcp', 'codex mcp add stackmemory -- sm mcp', 'sm mcp --cwd ~/code/shop'],
   async run(context, _args, options) {
     const directory = options.text('cwd');

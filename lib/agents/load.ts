@@ -1,11 +1,10 @@
 /** Loads what sets agents up into a command; nothing of it is loaded otherwise. Its errors are made the caller's. */
-import { createRequire } from 'node:module';
 import { rethrowAsOurs } from '../core/errors.ts';
-import { assetPath } from '../store/assets.ts';
+import { loadBundle } from '../store/assets.ts';
 import type * as Bundle from './main.ts';
 
 export function loadAgents(): typeof Bundle {
-  const agents = createRequire(import.meta.url)(assetPath('agents.cjs')) as typeof Bundle;
+  const agents = loadBundle('agents.cjs') as typeof Bundle;
   const ours = <T>(act: () => T): T => {
     try {
       return act();

@@ -1,6 +1,6 @@
 /** Conflicts: versions that lost to one which was not written on top of them; showing and resolving them. */
 import type { Entry, EntryContent } from '../core/entry.ts';
-import { parseEdit } from '../core/entry.ts';
+import { applyEdit, parseEdit } from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
 import { uuidOf } from '../protocol/identity.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
@@ -11,7 +11,6 @@ import { readConflicts } from '../store/sync-log.ts';
 import type { AdoptRequest, ConflictsRequest, ResolveRequest } from './contract.ts';
 import type { Conflict } from './log-contract.ts';
 import { findEntry } from './references.ts';
-import { applyEdit } from './write.ts';
 import { findEarlierRun, type WriteContext, writeVersions } from './writer.ts';
 
 /** Losing versions that one answer shows. */

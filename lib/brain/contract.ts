@@ -248,7 +248,7 @@ export interface Brain {
 }
 
 /** Operations that write, and are therefore queued into shared transactions. */
-export const WRITE_OPERATIONS = [
+const WRITE_OPERATIONS = [
   'record',
   'edit',
   'supersede',
@@ -263,3 +263,9 @@ export const WRITE_OPERATIONS = [
   'syncRestamp',
   'syncRenew',
 ] as const satisfies OperationName[];
+
+export type WriteName = (typeof WRITE_OPERATIONS)[number];
+
+export function isWrite(operation: OperationName): operation is WriteName {
+  return (WRITE_OPERATIONS as readonly OperationName[]).includes(operation);
+}

@@ -9,13 +9,19 @@ import type { OperationName, RequestOf, Written } from './contract.ts';
 
 export type KeptReason = 'private' | 'secret';
 
-/** Why each of the entries is kept here; undefined for one that may be sent. */
-export async function keptReasons(entries: readonly Entry[]): Promise<(KeptReason | undefined)[]> {
-  const secrets = await withSecrets(entries);
-  return entries.map((entry, index) => {
-    if (hasPrivate(entry)) return 'private';
-    return secrets.has(index) ? 'secret' : undefined;
-  });
+/** Which of the changes may be sent, and which are kept here and why; both in their order. */
+export async function sortOut<Change extends { entry: Entry }>(
+  changes: readonly Change[],
+): Promise<{ sent: Change[]; kept: { change: Change; reason: KeptReason }[] }> {
+  const secrets = await withSecrets(changes.map(({ entry }) => entry));
+  const sent: Change[] = [];
+  const kept: { change: Change; reason: KeptReason }[] = [];
+  for (const [index, change] of changes.entries()) {
+    if (hasPrivate(change.entry)) kept.push({ change, reason: 'private' });
+    else if (secrets.has(index)) kept.push({ change, reason: 'secret' });
+    else sent.push(change);
+  }
+  return { sent, kept };
 }
 
 export const KEPT_BECAUSE: Readonly<Record<KeptReason, string>> = {

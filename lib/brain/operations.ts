@@ -8,7 +8,7 @@ import { countActivity } from '../store/read.ts';
 import { rebuildEntries } from '../store/verify.ts';
 import { adopt, conflicts, resolve } from './conflicts.ts';
 import { context } from './context.ts';
-import { type AnswerOf, type OperationName, type RequestOf, WRITE_OPERATIONS } from './contract.ts';
+import { type AnswerOf, isWrite, type OperationName, type RequestOf, type WriteName } from './contract.ts';
 import type { HandedOut } from './echo.ts';
 import { history, list, log, logPage, recall, similar, status, verify } from './query.ts';
 import { findEntry } from './references.ts';
@@ -39,7 +39,6 @@ export interface SessionContext extends WriteContext {
   createReplicaId: () => string;
 }
 
-type WriteName = (typeof WRITE_OPERATIONS)[number];
 type ReadName = Exclude<OperationName, WriteName>;
 
 /** Whether a read goes through what is not indexed one by one, so that it had better be little. */
@@ -103,10 +102,6 @@ const WRITES: { [O in WriteName]: Write<O> } = {
   syncRestamp,
   syncRenew: (transaction, { createReplicaId }) => syncRenew(transaction, createReplicaId()),
 };
-
-export function isWrite(operation: OperationName): operation is WriteName {
-  return (WRITE_OPERATIONS as readonly OperationName[]).includes(operation);
-}
 
 /** The request is one that `parseRequest` has let through for this operation. */
 export async function runRead(operation: OperationName, request: unknown, reading: ReadContext): Promise<unknown> {

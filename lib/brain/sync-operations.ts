@@ -34,7 +34,7 @@ import {
   type StoreRefusal,
   writePeer,
 } from '../store/sync-meta.ts';
-import { KEPT_BECAUSE, type KeptReason, keptReasons } from './disclosure.ts';
+import { KEPT_BECAUSE, sortOut } from './disclosure.ts';
 import { changesOfProtocol1 } from './protocol-1.ts';
 import type {
   SyncApplied,
@@ -75,18 +75,22 @@ export async function syncStanding(database: Database, peer: SyncPeer): Promise<
 
 export async function syncOutgoing(database: Database, request: SyncOutgoingRequest): Promise<SyncOutgoing> {
   const { changes, hasMore, headSeq } = await readOutgoing(database, { ...request, bytesMax: PUSH_BYTES_MAX });
-  const reasons = await keptReasons(changes.map(({ entry }) => entry));
-  const kept = changes.flatMap((change, index) => keptChange(change, reasons[index]));
+  const { sent, kept } = await sortOut(changes);
   const entryIds = [...new Set(changes.map(({ entry }) => entry.entryId))];
   const lineage = lineageOf([
     ...(await readSetAside(database, request.peer, { entryIds, codes: Object.keys(KEPT_BECAUSE) })),
-    ...changes.filter((_, index) => reasons[index] !== undefined),
+    ...kept.map(({ change }) => change),
   ]);
   return {
-    changes: changes
-      .filter((_, index) => reasons[index] === undefined)
-      .map((change) => ({ ...toWire(withLineage(change, lineage)), seq: change.seq })),
-    kept,
+    changes: sent.map((change) => ({ ...toWire(withLineage(change, lineage)), seq: change.seq })),
+    kept: kept.map(({ change, reason }) => ({
+      direction: 'push',
+      changeId: toWire(change).changeId,
+      entryId: change.entry.entryId,
+      seq: change.seq,
+      code: reason,
+      message: KEPT_BECAUSE[reason],
+    })),
     scannedSeq: hasMore ? (changes.at(-1)?.seq ?? headSeq) : headSeq,
     headSeq,
     hasMore,
@@ -98,31 +102,21 @@ export async function syncVersions(
   request: { workspaceId: string; entryIds: string[] },
 ): Promise<SyncVersions> {
   const versions = await readVersions(database, { ...request, limit: BATCH_CHANGES_MAX, bytesMax: PUSH_BYTES_MAX });
-  const reasons = await keptReasons(versions.map(({ entry }) => entry));
-  const lineage = lineageOf(versions.filter((_, index) => reasons[index] !== undefined));
-  const newest = new Map<string, boolean>();
-  for (const [index, { entry }] of versions.entries()) {
-    if (!newest.has(entry.entryId)) newest.set(entry.entryId, reasons[index] !== undefined);
-  }
+  const { sent, kept } = await sortOut(versions);
+  const keptChanges = kept.map(({ change }) => change);
+  const lineage = lineageOf(keptChanges);
+  // The newest come first: of each entry the first one is the present one.
+  const present = new Map(versions.toReversed().map((change) => [change.entry.entryId, change]));
   return {
-    changes: versions
-      .filter((_, index) => reasons[index] === undefined)
-      .map((change) => toWire(withLineage(change, lineage))),
-    keptEntryIds: [...newest].flatMap(([entryId, isKept]) => (isKept ? [entryId] : [])),
+    changes: sent.map((change) => toWire(withLineage(change, lineage))),
+    keptEntryIds: keptChanges
+      .filter((change) => present.get(change.entry.entryId) === change)
+      .map(({ entry }) => entry.entryId),
   };
 }
 
-function keptChange(change: ChangeRecord, reason: KeptReason | undefined): SyncOutgoing['kept'] {
-  if (reason === undefined) return [];
-  const { changeId } = toWire(change);
-  const { entryId } = change.entry;
-  return [{ direction: 'push', changeId, entryId, seq: change.seq, code: reason, message: KEPT_BECAUSE[reason] }];
-}
-
-type Ancestry = Pick<ChangeRecord, 'hash' | 'base' | 'replaces'> & { entry: { entryId: string } };
-
 /** What versions that stay here were written on, by entry and hash. */
-function lineageOf(kept: readonly Ancestry[]): Map<string, string[]> {
+function lineageOf(kept: readonly ChangeRecord[]): Map<string, string[]> {
   return new Map(
     kept.map(({ entry, hash, base, replaces }) => [
       `${entry.entryId} ${hash}`,

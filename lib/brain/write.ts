@@ -5,16 +5,16 @@
  */
 import { canonicalContent } from '../core/canonical.ts';
 import {
+  applyEdit,
   draftToContent,
   type Entry,
   type EntryContent,
-  type EntryEdit,
   parseDraft,
   parseEdit,
   parseEntry,
 } from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
-import { isProvenanceRef, provenanceRefs, subjectRefs, withProvenance } from '../core/provenance.ts';
+import { provenanceRefs, subjectRefs, withProvenance } from '../core/provenance.ts';
 import { standingAfter } from '../core/standing.ts';
 import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
@@ -86,10 +86,9 @@ export async function retract(transaction: Database, context: WriteContext, requ
 export async function feedback(transaction: Database, context: WriteContext, request: FeedbackRequest): Promise<Entry> {
   return rewrite(transaction, context, request, (entry) => {
     if (entry.status !== 'active') {
-      const by = entry.supersededBy === undefined ? '' : ` by ${entry.supersededBy}`;
       throw new SmError({
         code: 'conflict',
-        message: `${entry.entryId} is ${entry.status}${by}: nobody is shown it any more.`,
+        message: `${entry.entryId} is ${stateOf(entry)}: nobody is shown it any more.`,
         hint: entry.supersededBy === undefined ? 'Say it of an active entry.' : `Say it of ${entry.supersededBy}.`,
       });
     }
@@ -220,10 +219,9 @@ function supersededVersion(old: EntryWithHash, replacementId: string): Version {
     });
   }
   if (old.entry.status !== 'active') {
-    const by = old.entry.supersededBy === undefined ? '' : ` by ${old.entry.supersededBy}`;
     throw new SmError({
       code: 'conflict',
-      message: `${old.entry.entryId} is ${old.entry.status}${by} already.`,
+      message: `${old.entry.entryId} is ${stateOf(old.entry)} already.`,
       hint: `"sm brain history ${old.entry.entryId}" shows how that came about.`,
     });
   }
@@ -231,6 +229,11 @@ function supersededVersion(old: EntryWithHash, replacementId: string): Version {
     content: { ...withoutStamp(old.entry), status: 'superseded', supersededBy: replacementId },
     current: old,
   };
+}
+
+/** `retracted`, or `superseded by` what. */
+function stateOf({ status, supersededBy }: Entry): string {
+  return supersededBy === undefined ? status : `${status} by ${supersededBy}`;
 }
 
 /**
@@ -265,12 +268,6 @@ async function isRepetition(
 function isSameRecord(known: Entry, content: EntryContent): boolean {
   const comparable = { ...withoutStamp(known), createdAt: content.createdAt, refs: subjectRefs(known.refs) };
   return canonicalContent(comparable) === canonicalContent({ ...content, refs: subjectRefs(content.refs) });
-}
-
-/** The fields that an edit names, on top of the others. Where the entry was recorded is not the editor's to forget. */
-export function applyEdit<T extends EntryContent>(content: T, edit: EntryEdit): T {
-  if (edit.refs === undefined) return { ...content, ...edit };
-  return { ...content, ...edit, refs: withProvenance(edit.refs, content.refs.filter(isProvenanceRef)) };
 }
 
 function withoutStamp({ updatedAt: _, ...content }: Entry): EntryContent {

@@ -16,6 +16,7 @@ import {
   TIMESTAMP_MS_MAX,
   TITLE_CHARACTERS_MAX,
 } from './limits.ts';
+import { isProvenanceRef, withProvenance } from './provenance.ts';
 import { DEFAULT_CONFIDENCE, DEFAULT_KIND, ENTRY_KINDS, ENTRY_STATUSES } from './vocabulary.ts';
 import type { EntryKind, EntryStatus } from './vocabulary.ts';
 
@@ -194,6 +195,12 @@ export function draftToContent(
     status: 'active',
     createdAt: draft.createdAt ?? filled.nowMs,
   };
+}
+
+/** The fields that an edit names, on top of the others. Where the entry was recorded is not the editor's to forget. */
+export function applyEdit<T extends EntryContent>(content: T, edit: EntryEdit): T {
+  if (edit.refs === undefined) return { ...content, ...edit };
+  return { ...content, ...edit, refs: withProvenance(edit.refs, content.refs.filter(isProvenanceRef)) };
 }
 
 /** Trims text and drops repeated labels; the order of labels is the writer's. */

@@ -10,7 +10,11 @@ const MARKED = /<private>[\s\S]*?(?:<\/private>|$)/gi;
 const LEFT_OUT = '[private]';
 
 export function hasPrivate(entry: Texts): boolean {
-  return textsOf(entry).some((text) => text.toLowerCase().includes(MARK));
+  return textsOf(entry).some(marksPrivate);
+}
+
+export function marksPrivate(text: string): boolean {
+  return text.toLowerCase().includes(MARK);
 }
 
 /** The entry as it may be shown to who is not on this machine. */

@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import os from 'node:os';
-import { WRITE_OPERATIONS, type Brain, type OperationName } from '../brain/contract.ts';
+import { type Brain, isWrite, type OperationName } from '../brain/contract.ts';
 import { accountOf } from '../scope/account.ts';
 import { type Config, loadConfig } from '../scope/config.ts';
 import { brainPaths } from '../scope/paths.ts';
@@ -76,8 +76,7 @@ export class SyncKeeper {
 
   /** To be told of every operation that was answered. */
   noteOperation(operation: OperationName): void {
-    const isWrite = (WRITE_OPERATIONS as readonly OperationName[]).includes(operation);
-    if (isWrite && !OWN_OPERATIONS.includes(operation)) this.#background?.noteWrite();
+    if (isWrite(operation) && !OWN_OPERATIONS.includes(operation)) this.#background?.noteWrite();
   }
 
   async stop(): Promise<void> {

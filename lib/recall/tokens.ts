@@ -3,8 +3,7 @@
  * and 65 MB, once in a process. Invariant: the time is linear in the text. Byte pair encoding is quadratic in a run of
  * letters (64 KiB of one letter take it 8 s), so long runs are counted in slices, which can only count too many.
  */
-import { createRequire } from 'node:module';
-import { assetPath } from '../store/assets.ts';
+import { loadBundle } from '../store/assets.ts';
 import type * as Tokenizer from './tokenizer.ts';
 
 export type CountTokens = (text: string) => number;
@@ -23,7 +22,7 @@ export function loadTokenCounter(): CountTokens {
 }
 
 function tokenizer(): typeof Tokenizer {
-  return createRequire(import.meta.url)(assetPath('tokenizer.cjs')) as typeof Tokenizer;
+  return loadBundle('tokenizer.cjs') as typeof Tokenizer;
 }
 
 /** A counter that is linear, from one that is not. Never less than the same counter says of the whole. */

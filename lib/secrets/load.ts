@@ -1,8 +1,10 @@
 /** Loads the scanner when text is first stored or sent: some 20 ms, once in a process. */
-import { createRequire } from 'node:module';
-import { assetPath } from '../store/assets.ts';
+import { loadBundle } from '../store/assets.ts';
 import type * as Scanner from './scanner.ts';
 
+let loaded: typeof Scanner | undefined;
+
 export function loadScanner(): typeof Scanner {
-  return createRequire(import.meta.url)(assetPath('secrets.cjs')) as typeof Scanner;
+  loaded ??= loadBundle('secrets.cjs') as typeof Scanner;
+  return loaded;
 }

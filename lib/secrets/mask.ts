@@ -1,6 +1,6 @@
 /**
  * Takes secrets out of what is about to be stored, and tells which entries have some. Texts are scanned together, because
- * a scan costs half a millisecond however little there is; where something is found, each text alone.
+ * every scan has a cost of its own however little there is; where something is found, each text alone.
  */
 import { mapTexts, type Texts, textsOf } from '../core/texts.ts';
 import { loadScanner } from './load.ts';

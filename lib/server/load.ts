@@ -2,13 +2,12 @@
  * Loads the server's bundle, which is large, into a command. Nothing of it is loaded otherwise. Its errors are of the
  * bundle's own class, so they are made anew as the caller's.
  */
-import { createRequire } from 'node:module';
 import { rethrowAsOurs } from '../core/errors.ts';
-import { assetPath } from '../store/assets.ts';
+import { loadBundle } from '../store/assets.ts';
 import type * as Server from './main.ts';
 
 export function loadServer(): typeof Server {
-  const server = createRequire(import.meta.url)(assetPath('server.cjs')) as typeof Server;
+  const server = loadBundle('server.cjs') as typeof Server;
   return {
     serve: (...values) => server.serve(...values).catch(rethrowAsOurs),
     administer: (...values) => server.administer(...values).catch(rethrowAsOurs),

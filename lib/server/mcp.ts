@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Brain, OperationName, RequestOf } from '../brain/contract.ts';
 import { SmError } from '../core/errors.ts';
 import { SCOPE_CHARACTERS_MAX } from '../core/limits.ts';
+import { marksPrivate } from '../core/private.ts';
 import { parseEndTime, parseTime } from '../core/time-text.ts';
 import { version } from '../core/version.ts';
 import { agentOfClient } from '../mcp/client-agent.ts';
@@ -108,7 +109,7 @@ function withoutPrivateWrites(brain: Brain): Brain {
 }
 
 function requireNothingPrivate<O extends OperationName>(operation: O, request: RequestOf<O>): void {
-  if (operation !== 'record' || !/<private>/i.test(JSON.stringify((request as RequestOf<'record'>).drafts))) return;
+  if (operation !== 'record' || !marksPrivate(JSON.stringify((request as RequestOf<'record'>).drafts))) return;
   throw new SmError({
     code: 'bad_request',
     message: '<private> text is for one machine alone, and this is another: nothing was recorded.',

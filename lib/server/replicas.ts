@@ -4,7 +4,7 @@
  * acknowledged. It holds nothing that the server lacks, and may be removed at any time while the server is down.
  */
 import path from 'node:path';
-import { type AnswerOf, type Brain, type OperationName, type RequestOf, WRITE_OPERATIONS } from '../brain/contract.ts';
+import { type AnswerOf, type Brain, isWrite, type OperationName, type RequestOf } from '../brain/contract.ts';
 import { SmError } from '../core/errors.ts';
 import { openOwnedBrain } from '../host/owned-brain.ts';
 import { sha256Hex } from '../protocol/hash.ts';
@@ -65,7 +65,7 @@ export class Replicas {
       const brain = await replica.brain;
       await this.#refresh(replica, brain, caller);
       const answer = await brain.run(operation, request);
-      if ((WRITE_OPERATIONS as readonly OperationName[]).includes(operation)) {
+      if (isWrite(operation)) {
         await this.#sync(replica, brain, caller).catch((error: unknown) => {
           throw keptHere(error);
         });

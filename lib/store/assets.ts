@@ -3,9 +3,15 @@
  * from dist/chunks/ and, in tests, from its sources, and finds the same files from each.
  */
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const CANDIDATE_ROOTS = ['./', '../', '../../dist/'];
+
+/** What the shipped CommonJS bundle `name` exports; it is run once in a process. @throws Error as `assetPath` */
+export function loadBundle(name: string): unknown {
+  return createRequire(import.meta.url)(assetPath(name));
+}
 
 /** Absolute path of the shipped file or directory `name`. @throws Error where the package is incomplete */
 export function assetPath(name: string): string {

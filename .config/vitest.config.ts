@@ -8,7 +8,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const UNIT = ['core', 'laws', 'scope', 'secrets', 'bin', 'checks'];
 const END_TO_END = ['e2e', 'simulation'];
 /** Has a configuration of its own. */
-const BY_HAND = ['box'];
+const BY_HAND = ['box', 'programs'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const testsIn = (folders: string[]): string[] => folders.map((name) => `test/${name}/**/*.test.ts`);

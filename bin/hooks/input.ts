@@ -13,6 +13,8 @@ export interface HookInput {
   shellCommand?: string;
   /** The agent goes on because a hook has asked it to. */
   isAskedAgain: boolean;
+  /** The session has begun before: what it is told at its start was told. */
+  isUnderWay: boolean;
 }
 
 /** @throws Error for what is no JSON object */
@@ -20,19 +22,23 @@ export function parseHookInput(text: string): HookInput {
   const value: unknown = JSON.parse(text.trim() === '' ? '{}' : text);
   if (typeof value !== 'object' || value === null) throw new Error('the input is no JSON object');
   const input = value as Record<string, unknown>;
-  const tool = input['tool_input'];
-  const command = typeof tool === 'object' && tool !== null ? (tool as Record<string, unknown>)['command'] : undefined;
+  const command = propertyOf(input['tool_input'], 'command');
   return {
     ...textOf('cwd', input['cwd'] ?? firstOf(input['workspace_roots'])),
     ...textOf('sessionId', input['session_id'] ?? input['conversation_id']),
     ...textOf('source', input['source']),
     ...textOf('shellCommand', Array.isArray(command) ? command.join(' ') : command),
     isAskedAgain: input['stop_hook_active'] === true,
+    isUnderWay: propertyOf(input['extra'], 'is_first_turn') === false,
   };
 }
 
 function textOf<Name extends string>(name: Name, value: unknown): Partial<Record<Name, string>> {
   return typeof value === 'string' && value !== '' ? ({ [name]: value } as Record<Name, string>) : {};
+}
+
+function propertyOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }
 
 function firstOf(value: unknown): unknown {

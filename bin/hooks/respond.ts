@@ -2,7 +2,6 @@
  * What a hook answers: at a session's start what the brain knows of the project, before a command that it was tried and
  * failed, and once, when work ends of which nothing was recorded, a reminder. Undefined where there is nothing to say.
  */
-import { hasFailed } from '../../lib/core/failed.ts';
 import type { RecallHit } from '../../lib/brain/recall-contract.ts';
 import { framed } from '../../lib/core/frame.ts';
 import { withoutPrivate } from '../../lib/core/private.ts';
@@ -10,15 +9,12 @@ import type { Context, Options } from '../command.ts';
 import { fenceOf, scopeOf, withBrain } from '../session.ts';
 import type { HookEvent, HookInput } from './input.ts';
 import { readSession, type SessionMark, writeSession } from './sessions.ts';
+import { failureAmong, questionOf } from './warning.ts';
 
 /** Tokens at a session's start, and of a warning. */
 const CONTEXT_TOKENS = 1_500;
 const WARNING_CHARACTERS_MAX = 600;
-/** A warning interrupts: what is found must be more than barely relevant. Chosen by hand, not measured. */
-const WARNING_SCORE_MIN = 0.5;
 const WARNING_HITS_MAX = 5;
-/** Commands of a word or two (`ls`, `git status`) are no experiment. */
-const COMMAND_WORDS_MIN = 3;
 /** Sessions that are over sooner have learned nothing that wants recording. */
 const REMINDER_AFTER_MS = 10 * 60_000;
 
@@ -42,6 +38,7 @@ export async function respond(context: Context, options: Options, call: HookCall
 }
 
 async function atStart(context: Context, options: Options, { agent, input }: HookCall): Promise<unknown> {
+  if (input.isUnderWay) return undefined;
   if (input.sessionId !== undefined && input.source !== 'compact') {
     writeSession(context, input.sessionId, { startedMs: context.now(), isReminded: false });
   }
@@ -52,6 +49,7 @@ async function atStart(context: Context, options: Options, { agent, input }: Hoo
       const pack = await brain.run('context', { scope: scopeOf(location), budget: CONTEXT_TOKENS, format: 'markdown' });
       if (pack.text === '') return undefined;
       if (agent === 'cursor') return { additional_context: pack.text };
+      if (agent === 'hermes') return { context: pack.text };
       return { hookSpecificOutput: { hookEventName: 'SessionStart', additionalContext: pack.text } };
     },
     input.cwd,
@@ -59,19 +57,19 @@ async function atStart(context: Context, options: Options, { agent, input }: Hoo
 }
 
 async function beforeTool(context: Context, options: Options, { input }: HookCall): Promise<unknown> {
-  const query = input.shellCommand?.slice(0, 2_000);
-  if (query === undefined || (query.match(/[\p{L}\p{N}]+/gu) ?? []).length < COMMAND_WORDS_MIN) return undefined;
+  const query = questionOf(input.shellCommand ?? '');
+  if (query === undefined) return undefined;
   return withBrain(
     context,
     options,
     async (brain, location) => {
       const hits = await brain.run('recall', {
         scope: scopeOf(location),
-        query: asPlainWords(query),
+        query,
         kind: 'experiment',
         limit: WARNING_HITS_MAX,
       });
-      const failed = hits.find((hit) => hit.score >= WARNING_SCORE_MIN && hasFailed(hit));
+      const failed = failureAmong(hits);
       if (failed === undefined) return undefined;
       return {
         hookSpecificOutput: { hookEventName: 'PreToolUse', additionalContext: warningOf(failed, fenceOf(context)) },
@@ -103,11 +101,6 @@ async function atEnd(context: Context, options: Options, { input }: HookCall): P
     },
     input.cwd,
   );
-}
-
-/** Without what the language of queries would take for its own: a command has dashes, quotes and colons. */
-function asPlainWords(text: string): string {
-  return (text.match(/[\p{L}\p{N}_./@-]+/gu) ?? []).map((word) => word.replace(/^-+/, '')).join(' ');
 }
 
 function warningOf(hit: RecallHit, fence: string): string {

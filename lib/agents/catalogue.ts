@@ -40,7 +40,8 @@ export const PROGRAMS: Readonly<Record<AgentName, readonly string[]>> = {
 /** What a person has to do beside. */
 export const AFTERWARDS: Readonly<Partial<Record<AgentName, string>>> = {
   codex: 'Codex asks whether to trust new hooks: say yes, or look at them with /hooks.',
-  hermes: 'Hermes is given the tools; its instructions are the project’s (sm setup hermes --scope project).',
+  hermes:
+    'Hermes asks at its next start whether to run the hooks: say yes. Its instructions are the project’s (sm setup hermes --scope project).',
   cursor: 'Cursor has no file of instructions for all projects; sm setup cursor --scope project writes AGENTS.md.',
 };
 
@@ -102,7 +103,15 @@ const WISHES: Readonly<Record<AgentName, (places: Places) => FileWish[]>> = {
     const [command = 'sm', ...args] = places.program;
     const value = { command, args: [...args, 'mcp'] };
     return [
-      { file: path.join(directory, 'config.yaml'), edits: [{ format: 'yaml', path: ['mcp_servers', NAME], value }] },
+      {
+        file: path.join(directory, 'config.yaml'),
+        edits: [
+          { format: 'yaml', path: ['mcp_servers', NAME], value },
+          // What its on_session_start answers is not heard; the first call of a session is the place where it is.
+          hermesHook(places, 'pre_llm_call', 'session-start'),
+          hermesHook(places, 'pre_verify', 'turn-end'),
+        ],
+      },
     ];
   },
   cursor(places) {
@@ -184,6 +193,15 @@ function hookItem(
     path: ['hooks', event],
     value: { ...(matcher === undefined ? {} : { matcher }), hooks: [{ type: 'command', command, timeout }] },
     mark: hookMark(agent, name),
+  };
+}
+
+function hermesHook(places: Places, event: string, name: string): Edit {
+  return {
+    format: 'yaml-item',
+    path: ['hooks', event],
+    value: { command: hookCommand(places, 'hermes', name), timeout: HOOK_TIMEOUT_S },
+    mark: hookMark('hermes', name),
   };
 }
 

@@ -19,6 +19,7 @@ export function applyEdit(text: string, edit: Edit): string {
     case 'toml':
       return setInToml(text, edit);
     case 'yaml':
+    case 'yaml-item':
       return setInYaml(text, edit);
     case 'file':
       requireOwn(text, edit.mark);
@@ -44,6 +45,7 @@ export function revertEdit(text: string, edit: Edit): string {
     case 'toml':
       return unsetInToml(text, edit);
     case 'yaml':
+    case 'yaml-item':
       return unsetInYaml(text, edit);
     case 'file':
       return text.startsWith(edit.mark) ? '' : text;

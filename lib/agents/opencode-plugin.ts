@@ -10,7 +10,8 @@ export const PLUGIN_MARK =
 /** @param program how this program is started: `["sm"]`, or Node and the program's file */
 export function opencodePlugin(program: readonly string[]): string {
   return `${PLUGIN_MARK}
-// Tells a session what the brain knows of the project, and of a command that something like it was tried and failed.
+// Tells a session what the brain knows of the project, and of a command that something like it was tried and failed, and
+// asks once at the end of a long one of which nothing was recorded whether there is something to record.
 // Whatever happens to the brain, it says nothing then, and holds nothing up for longer than the limit.
 import { spawn } from 'node:child_process';
 
@@ -31,7 +32,8 @@ function ask(event, input) {
       child.on('close', () => {
         clearTimeout(timer);
         try {
-          resolve(JSON.parse(text).hookSpecificOutput.additionalContext);
+          const { hookSpecificOutput, reason } = JSON.parse(text);
+          resolve(hookSpecificOutput?.additionalContext ?? reason);
         } catch {
           resolve(undefined);
         }
@@ -43,9 +45,10 @@ function ask(event, input) {
   });
 }
 
-export const StackMemory = async ({ directory }) => {
+export const StackMemory = async ({ directory, client }) => {
   const contexts = new Map();
   const warnings = new Map();
+  const helpers = new Set();
   return {
     'experimental.chat.system.transform': async ({ sessionID }, output) => {
       if (sessionID === undefined) return;
@@ -66,6 +69,16 @@ export const StackMemory = async ({ directory }) => {
       const warning = warnings.get(callID);
       warnings.delete(callID);
       if (warning !== undefined) output.output += '\\n\\n' + warning;
+    },
+    event: async ({ event }) => {
+      const { info, sessionID } = event.properties ?? {};
+      // Sessions that another has made end with what they tell that one.
+      if (event.type === 'session.created' && info?.parentID !== undefined) helpers.add(info.id);
+      if (event.type !== 'session.idle' || helpers.has(sessionID)) return;
+      const reminder = await ask('turn-end', { cwd: directory, session_id: sessionID });
+      if (reminder === undefined) return;
+      const body = { parts: [{ type: 'text', text: reminder }] };
+      await client.session.promptAsync({ path: { id: sessionID }, body }).catch(() => undefined);
     },
     'shell.env': async ({ sessionID }, { env }) => {
       if (sessionID !== undefined) env.SM_SESSION = sessionID;

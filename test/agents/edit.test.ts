@@ -16,6 +16,18 @@ const HOOK: Edit = {
 };
 const TABLE: Edit = { format: 'toml', table: 'mcp_servers.stackmemory', value: { command: 'sm', args: ['mcp'] } };
 const ENTRY: Edit = { format: 'yaml', path: ['mcp_servers', 'stackmemory'], value: { command: 'sm', args: ['mcp'] } };
+const ITEM: Edit = {
+  format: 'yaml-item',
+  path: ['hooks', 'pre_llm_call'],
+  value: { command: 'sm hook session-start --agent hermes', timeout: 5 },
+  mark: 'hook session-start --agent hermes',
+};
+const OTHER_ITEM: Edit = {
+  format: 'yaml-item',
+  path: ['hooks', 'pre_verify'],
+  value: { command: 'sm hook turn-end --agent hermes', timeout: 5 },
+  mark: 'hook turn-end --agent hermes',
+};
 const BLOCK: Edit = { format: 'text', block: '## Memory\n\nRecall first.\n' };
 
 const JSON_TEXTS: Record<string, string> = {
@@ -122,6 +134,12 @@ it.each<[string, Edit]>([
   ['- a', ENTRY],
   ['mcp_servers: {a: {}}', ENTRY],
   ['mcp_servers: x', ENTRY],
+  ['mcp_servers: &all {}\nb: *all', ENTRY],
+  ['a: 1\n...\n', ENTRY],
+  ['hooks: [x]', ITEM],
+  ['hooks:\n  pre_llm_call: x', ITEM],
+  ['hooks:\n  pre_llm_call: [{command: x}]', ITEM],
+  ['hooks: {pre_llm_call: []}', ITEM],
 ])('[A8] what cannot be edited safely is refused: %s', (text, edit) => {
   expect(() => applyEdit(text, edit)).toThrow();
 });
@@ -161,6 +179,56 @@ it.each([
   expect(applyEdit(after, ENTRY)).toBe(after);
   expect(revertEdit(after, ENTRY).trimEnd()).toBe(text.trimEnd());
 });
+
+it.each([
+  ['empty', ''],
+  ['no hooks', 'model: a\n'],
+  ['no event', 'hooks:\n    # mine\n    on_session_end:\n        - command: x   # odd\nlast: 1\n'],
+  ['nothing in it', 'hooks:\nmodel: a\n'],
+  ['nothing in it, in words', 'hooks: null   # none yet\nmodel: a\n'],
+  ['nothing in it, in braces', 'mcp_servers: {}\nhooks: {}  # none yet\nmodel: a\n'],
+  ['nothing in it, at the end', 'model: a\nhooks: {}'],
+  ['an event with nothing', 'hooks:\n  pre_llm_call: []\n  pre_verify:\n'],
+  [
+    'others of the event',
+    'hooks:\n  pre_llm_call:\n    # first\n    - command: x\n      timeout: 3\n    - command: y\n',
+  ],
+  ['a list that is not indented', 'hooks:\n  pre_llm_call:\n  - command: x\n  pre_verify:\n  -   command: y\n'],
+  ['line ends of Windows', 'hooks:\r\n  pre_llm_call:\r\n    - command: x\r\nmodel: a\r\n'],
+  ['a mark of byte order', '\uFEFFhooks: {}\n'],
+])('[A8] YAML %s: hooks are added in their places, once, and taken away', (_name, text) => {
+  type Hooks = Record<string, unknown[] | null> | null;
+  const all = [ENTRY, ITEM, OTHER_ITEM];
+  const apply = (given: string) => all.reduce((sofar, edit) => applyEdit(sofar, edit), given);
+  const valueOf = (given: string) => (parseYaml(given.replace('\uFEFF', '')) ?? {}) as Record<string, unknown>;
+  const after = apply(text);
+  const before = valueOf(text);
+  const hooks = before['hooks'] as Hooks;
+  expect(valueOf(after)).toEqual({
+    ...before,
+    mcp_servers: { stackmemory: { command: 'sm', args: ['mcp'] } },
+    hooks: {
+      ...hooks,
+      pre_llm_call: [
+        { command: 'sm hook session-start --agent hermes', timeout: 5 },
+        ...(hooks?.['pre_llm_call'] ?? []),
+      ],
+      pre_verify: [{ command: 'sm hook turn-end --agent hermes', timeout: 5 }, ...(hooks?.['pre_verify'] ?? [])],
+    },
+  });
+  expect(isSubsequence(text.replaceAll(/ null| \{\}| \[\]/g, ''), after)).toBe(true);
+  expect(apply(after)).toBe(after);
+  if (text.includes('\r\n')) expect(after.replaceAll('\r\n', '')).not.toContain('\n');
+  const left = all.toReversed().reduce((sofar, edit) => revertEdit(sofar, edit), after);
+  const said = (given: string) =>
+    JSON.stringify(valueOf(given), (_key, value: unknown) => (isNothing(value) ? undefined : value));
+  expect(said(left)).toBe(said(text));
+  for (const comment of text.match(/#.*/g) ?? []) expect(left).toContain(comment.trimEnd());
+});
+
+function isNothing(value: unknown): boolean {
+  return value === null || (typeof value === 'object' && Object.values(value).every((inner) => isNothing(inner)));
+}
 
 it.each(['', '# Rules\n', '# Rules', '\uFEFF# Rules\r\n\r\nUse tabs.\r\n', 'a\n\n\n'])(
   '[A8] prose %j gets the block once, a newer block replaces it, and without it the rest is as it was',

@@ -54,6 +54,21 @@ test('[A9] a session that starts is told what the brain knows, framed, in the ag
   const frame = /^<(stackmemory-\w+)[\s>]/.exec(text)?.[1] ?? 'none';
   expect(text.trimEnd().endsWith(`</${frame}>`)).toBe(true);
   expect(text.split(`</${frame}>`)).toHaveLength(text.includes(`ends at </${frame}>`) ? 3 : 2);
+  const hermes = (isFirst: boolean) =>
+    hook(
+      home,
+      ['session-start', '--agent', 'hermes'],
+      JSON.stringify({
+        hook_event_name: 'pre_llm_call',
+        tool_name: null,
+        tool_input: null,
+        session_id: 's',
+        cwd: home,
+        extra: { is_first_turn: isFirst, user_message: 'hello' },
+      }),
+    );
+  expect(JSON.parse((await hermes(true)).out)).toEqual({ context: expect.stringContaining('Use pnpm') as string });
+  expect((await hermes(false)).out).toBe('');
   const cursor = await hook(home, ['session-start', '--agent', 'cursor'], input);
   expect(JSON.parse(cursor.out)).toEqual({ additional_context: expect.stringContaining('Use pnpm') as string });
 });

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { opencodePlugin } from '../../lib/agents/opencode-plugin.ts';
+import { sha256Hex } from '../../lib/protocol/hash.ts';
 import { smProgram } from '../support/host-commands.ts';
 import { makeDirectory, removeDirectory } from '../support/stores.ts';
 
@@ -14,6 +15,7 @@ interface Hooks {
   'experimental.chat.system.transform'(input: { sessionID?: string }, output: { system: string[] }): Promise<void>;
   'tool.execute.before'(input: object, output: { args: { command?: unknown } }): Promise<void>;
   'tool.execute.after'(input: { callID: string }, output: { output: string }): Promise<void>;
+  event(input: { event: { type: string; properties: object } }): Promise<void>;
   'shell.env'(input: { sessionID?: string }, output: { env: Record<string, string> }): Promise<void>;
 }
 
@@ -48,13 +50,14 @@ afterAll(async () => {
   removeDirectory(home);
 });
 
-async function load(program: readonly string[]): Promise<Hooks> {
+async function load(program: readonly string[], said: unknown[] = []): Promise<Hooks> {
   const file = path.join(home, `${randomUUID()}.mjs`);
   fs.writeFileSync(file, opencodePlugin(program));
   const { StackMemory } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as {
-    StackMemory: (context: { directory: string }) => Promise<Hooks>;
+    StackMemory: (context: object) => Promise<Hooks>;
   };
-  return StackMemory({ directory: home });
+  const promptAsync = async (prompt: unknown) => void said.push(prompt);
+  return StackMemory({ directory: home, client: { session: { promptAsync } } });
 }
 
 async function bash(hooks: Hooks, command: unknown, tool = 'bash'): Promise<string> {
@@ -90,6 +93,26 @@ test('[A10] OpenCode is told behind a command that it was tried and failed, and 
   expect(await bash(hooks, { odd: true })).toBe('ran');
 });
 
+test('[A11] a long session of OpenCode of which nothing was recorded is asked once, and those of its helpers never', async () => {
+  const said: unknown[] = [];
+  const hooks = await load([process.execPath, smProgram()], said);
+  const idle = (sessionID: string) => hooks.event({ event: { type: 'session.idle', properties: { sessionID } } });
+  const info = { id: 'helper', parentID: 'long' };
+  await hooks.event({ event: { type: 'session.created', properties: { info } } });
+  // Another project, of which nothing is recorded.
+  process.env['PROVENANT_PROJECT_ID'] = 'empty';
+  for (const id of ['long', 'helper']) {
+    await hooks['experimental.chat.system.transform']({ sessionID: id }, { system: [] });
+    const file = path.join(home, 'sessions', `${sha256Hex(id).slice(0, 32)}.json`);
+    expect(fs.existsSync(file)).toBe(true);
+    fs.writeFileSync(file, JSON.stringify({ startedMs: Date.now() - 3_600_000, isReminded: false }));
+  }
+  for (const id of ['helper', 'long', 'long']) await idle(id);
+  process.env['PROVENANT_PROJECT_ID'] = 'p';
+  const text = expect.stringContaining('Nothing was recorded in this session') as string;
+  expect(said).toEqual([{ path: { id: 'long' }, body: { parts: [{ type: 'text', text }] } }]);
+});
+
 test.each([
   ['is not there', ['/nonexistent/sm']],
   ['fails', [process.execPath, '-e', 'process.exit(7)']],
@@ -100,4 +123,5 @@ test.each([
   const output = { system: ['own'] };
   await hooks['experimental.chat.system.transform']({ sessionID: 's' }, output);
   expect(output.system).toEqual(['own']);
+  await hooks.event({ event: { type: 'session.idle', properties: { sessionID: 's' } } });
 });

@@ -75,7 +75,11 @@ function putOddFiles(world: World): void {
   fs.symlinkSync('../dotfiles/CLAUDE.md', path.join(world.home, '.claude/CLAUDE.md'));
   put(world, '.codex/config.toml', 'model = "x"   # odd\n\n[mcp_servers.other]\ncommand = "y"');
   put(world, '.config/opencode/opencode.jsonc', '// jsonc\n{ "theme": "x", /* , */ }\n');
-  put(world, '.hermes/config.yaml', '# yaml\nmcp_servers:\n    # first\n    other: {command: x}\nmodel: a\n');
+  put(
+    world,
+    '.hermes/config.yaml',
+    '# yaml\nmcp_servers:\n    # first\n    other: {command: x}\nmodel: a\nhooks: {} # none\n',
+  );
   put(world, '.gemini/settings.json', '{"mcpServers":{"other":{"command":"x"}}}');
 }
 

@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import zlib from 'node:zlib';
+import { measureWarnings } from './warnings.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = path.join(here, '../..');
@@ -48,6 +49,7 @@ try {
   console.log('\nAnswers that are kept and questions that are refused');
   await abstention('adr', sets.adr, 'beads', sets.beads);
   await abstention('beads', sets.beads, 'adr', sets.adr);
+  await measureWarnings((entries) => library(entries, {}), sets.beads.entries);
 } finally {
   fs.rmSync(directory, { recursive: true, force: true });
 }
@@ -69,11 +71,9 @@ async function library(entries, options) {
   for (let from = 0; from < entries.length; from += BATCH) {
     await brain.run('import', { origin: 'import:eval', changes: entries.slice(from, from + BATCH).map(toChange) });
   }
-  const search = async (query, more = {}) => {
-    const request = { scope, query: query.slice(0, 4_096), limit: RESULTS };
-    return (await brain.run('recall', { ...request, ...options, ...more })).map(idOf);
-  };
-  return { search, close: () => brain.close() };
+  const recall = (request) => brain.run('recall', { scope, limit: RESULTS, ...options, ...request });
+  const search = async (query, more = {}) => (await recall({ query: query.slice(0, 4_096), ...more })).map(idOf);
+  return { recall, search, close: () => brain.close() };
 }
 
 async function commandLine(entries) {

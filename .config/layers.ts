@@ -14,6 +14,7 @@ export const LAYERS = [
   'lib/agents',
   'lib/index.ts',
   'lib/host',
+  'lib/embeddings',
   'lib/sync',
   'lib/brain',
   'lib/secrets',

@@ -10,6 +10,8 @@ import { packContext } from '../recall/context.ts';
 import type { ContextCandidate } from '../recall/context-formats.ts';
 import { recallEntries } from '../recall/recall.ts';
 import { loadTokenCounter } from '../recall/tokens.ts';
+import type { VectorMemory } from '../recall/vector-memory.ts';
+import type { Nearness } from '../recall/vectors.ts';
 import type { Database } from '../store/database.ts';
 import type { StoreFilter, StoreScope } from '../store/filter.ts';
 import { listEntries } from '../store/read.ts';
@@ -23,15 +25,22 @@ const SECTION_ENTRIES_MAX = 30;
 const EXPERIMENTS_MAX = 200;
 const CONFLICTS_MAX = 1_000;
 
+export interface ContextSurroundings {
+  nowMs: number;
+  vectors: VectorMemory;
+  onHandedOut: (entries: Entry[]) => void;
+}
+
 export async function context(
   database: Database,
   request: ContextRequest,
-  nowMs: number,
-  onHandedOut: (entries: Entry[]) => void,
+  { nowMs, vectors, onHandedOut }: ContextSurroundings,
 ): Promise<ContextPack> {
-  const { scope, includesOrg = false, budget, format } = request;
-  const own = await gather(database, request, scope, nowMs);
-  const all = includesOrg ? await gather(database, request, { ...scope, projectId: null }, nowMs) : [];
+  const { scope, includesOrg = false, budget, format, meaning } = request;
+  const nearness = meaning && (await vectors.nearnessTo(database, scope.workspaceId, meaning));
+  const asked = { request, nowMs, nearness };
+  const own = await gather(database, asked, scope);
+  const all = includesOrg ? await gather(database, asked, { ...scope, projectId: null }) : [];
   const conflicts = await readConflicts(database, {
     workspaceId: scope.workspaceId,
     projectId: includesOrg ? null : scope.projectId,
@@ -68,16 +77,18 @@ export async function context(
 
 type Gathered = Pick<ContextCandidate, 'entry' | 'section' | 'score'>;
 
+interface Asked {
+  request: ContextRequest;
+  nowMs: number;
+  nearness: Nearness | undefined;
+}
+
 /** What matters most first. */
-async function gather(
-  database: Database,
-  { query = '' }: ContextRequest,
-  scope: StoreScope,
-  nowMs: number,
-): Promise<Gathered[]> {
-  if (query.trim() !== '') {
-    const text = query.toWellFormed();
-    const hits = await recallEntries(database, { scope, filter: {}, text, limit: HITS_MAX, nowMs });
+async function gather(database: Database, { request, nowMs, nearness }: Asked, scope: StoreScope): Promise<Gathered[]> {
+  const text = (request.query ?? '').toWellFormed();
+  if (text.trim() !== '') {
+    const near = nearness && { nearness };
+    const hits = await recallEntries(database, { scope, filter: {}, text, limit: HITS_MAX, nowMs, ...near });
     return hits.map((entry) => ({ entry, section: '', score: entry.score }));
   }
   const list = async (filter: StoreFilter, limit: number) => {

@@ -3,6 +3,7 @@
  * in-process brain and the public library all speak exactly this, so that a caller cannot tell them apart.
  * Everything here is plain data (superjson carries it); times are integer milliseconds since the epoch.
  */
+import type { VectorModel } from '../core/embedding.ts';
 import type { Entry, EntryEdit } from '../core/entry.ts';
 import type { Provenance } from '../core/provenance.ts';
 import type { ReadScope, Scope } from '../core/scope.ts';
@@ -19,7 +20,10 @@ import type {
 import type {
   ContextPack,
   ContextRequest,
+  EmbeddingState,
+  EmbeddingStoreRequest,
   EntryFilter,
+  PendingEmbeddings,
   RecallHit,
   RecallRequest,
   SimilarEntry,
@@ -231,6 +235,13 @@ export interface BrainOperations {
   syncNote: { request: SyncNoteRequest; answer: { pending: number } };
   syncApply: { request: SyncApplyRequest; answer: SyncApplied };
   syncRestamp: { request: SyncRestampRequest; answer: { restamped: number } };
+  /** Undefined where nothing was ever embedded. */
+  embeddingState: { request: Record<string, never>; answer: EmbeddingState | undefined };
+  /** Forgets every vector, and begins with those of this model. */
+  embeddingStart: { request: VectorModel; answer: Record<string, never> };
+  embeddingPending: { request: { generation: string; limit: number }; answer: PendingEmbeddings };
+  /** Vectors of another generation than the brain's are not stored. */
+  embeddingStore: { request: EmbeddingStoreRequest; answer: { stored: number } };
   /** Takes a new replica id and forgets every position: everything is pushed and pulled again. */
   syncRenew: { request: Record<string, never>; answer: { replicaId: string } };
 }
@@ -262,6 +273,8 @@ const WRITE_OPERATIONS = [
   'syncApply',
   'syncRestamp',
   'syncRenew',
+  'embeddingStart',
+  'embeddingStore',
 ] as const satisfies OperationName[];
 
 export type WriteName = (typeof WRITE_OPERATIONS)[number];

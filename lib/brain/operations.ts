@@ -3,6 +3,7 @@
  * they are part of. Owns nothing; when which runs is the session's to say.
  */
 import { SmError } from '../core/errors.ts';
+import type { VectorMemory } from '../recall/vector-memory.ts';
 import type { Database } from '../store/database.ts';
 import { countActivity } from '../store/read.ts';
 import { rebuildEntries } from '../store/verify.ts';
@@ -10,6 +11,7 @@ import { adopt, conflicts, resolve } from './conflicts.ts';
 import { context } from './context.ts';
 import { type AnswerOf, isWrite, type OperationName, type RequestOf, type WriteName } from './contract.ts';
 import type { HandedOut } from './echo.ts';
+import { embeddingPending, embeddingStart, embeddingState, embeddingStore } from './embeddings.ts';
 import { history, list, log, logPage, recall, similar, status, verify } from './query.ts';
 import { findEntry } from './references.ts';
 import {
@@ -33,6 +35,7 @@ export interface ReadContext {
   replicaId: string;
   nowMs: number;
   handedOut: HandedOut;
+  vectors: VectorMemory;
 }
 
 export interface SessionContext extends WriteContext {
@@ -54,14 +57,14 @@ const READS: { [O in ReadName]: (reading: ReadContext, request: RequestOf<O>) =>
     return entry;
   },
   history: ({ database }, request) => history(database, request),
-  recall: async ({ database, handedOut, nowMs }, request) => {
-    const hits = await recall(database, request, nowMs);
+  recall: async ({ database, handedOut, nowMs, vectors }, request) => {
+    const hits = await recall(database, request, nowMs, vectors);
     handedOut.note(hits);
     return hits;
   },
   similar: ({ database, nowMs }, request) => similar(database, request, nowMs),
-  context: ({ database, handedOut, nowMs }, request) =>
-    context(database, request, nowMs, (entries) => handedOut.note(entries)),
+  context: ({ database, handedOut, nowMs, vectors }, request) =>
+    context(database, request, { nowMs, vectors, onHandedOut: (entries) => handedOut.note(entries) }),
   why: async ({ database, handedOut }, request) => {
     const hits = await why(database, request);
     handedOut.note(hits);
@@ -79,6 +82,8 @@ const READS: { [O in ReadName]: (reading: ReadContext, request: RequestOf<O>) =>
   syncOutgoing: ({ database }, request) => syncOutgoing(database, request),
   syncVersions: ({ database }, request) => syncVersions(database, request),
   syncDigest: ({ database }, request) => syncDigest(database, request),
+  embeddingState: ({ database }) => embeddingState(database),
+  embeddingPending: ({ database }, request) => embeddingPending(database, request),
 };
 
 type Write<O extends OperationName> = (
@@ -101,6 +106,8 @@ const WRITES: { [O in WriteName]: Write<O> } = {
   syncApply,
   syncRestamp,
   syncRenew: (transaction, { createReplicaId }) => syncRenew(transaction, createReplicaId()),
+  embeddingStart: (transaction, _, request) => embeddingStart(transaction, request),
+  embeddingStore: (transaction, _, request) => embeddingStore(transaction, request),
 };
 
 /** The request is one that `parseRequest` has let through for this operation. */

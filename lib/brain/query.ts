@@ -4,6 +4,7 @@ import type { Entry } from '../core/entry.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import { recallEntries } from '../recall/recall.ts';
 import { similarEntries } from '../recall/similar.ts';
+import type { VectorMemory } from '../recall/vector-memory.ts';
 import { verifyIndex } from '../recall/verify-index.ts';
 import type { Database } from '../store/database.ts';
 import { readClockHighWater } from '../store/meta.ts';
@@ -31,9 +32,15 @@ import type { BrainStatus, HistoryVersion } from './log-contract.ts';
 import type { RecallHit, RecallRequest, SimilarEntry } from './recall-contract.ts';
 import { findEntry } from './references.ts';
 
-export async function recall(database: Database, request: RecallRequest, nowMs: number): Promise<RecallHit[]> {
-  const { scope, query = '', limit, isLoose = false, asOfMs } = request;
+export async function recall(
+  database: Database,
+  request: RecallRequest,
+  nowMs: number,
+  vectors: VectorMemory,
+): Promise<RecallHit[]> {
+  const { scope, query = '', limit, isLoose = false, asOfMs, meaning } = request;
   const past = asOfMs === undefined ? {} : { asOfMs };
+  const nearness = meaning && (await vectors.nearnessTo(database, scope.workspaceId, meaning));
   return recallEntries(database, {
     scope,
     filter: request,
@@ -42,6 +49,7 @@ export async function recall(database: Database, request: RecallRequest, nowMs: 
     nowMs,
     isLoose,
     ...past,
+    ...(nearness && { nearness }),
   });
 }
 

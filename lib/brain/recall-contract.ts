@@ -2,6 +2,7 @@
  * What recall is asked and answers: the requests and answers of `recall`, `similar`, `context` and `why`, and the filters
  * that other reads share. Plain data, like all of the contract.
  */
+import type { Meaning, StoredVector, VectorModel } from '../core/embedding.ts';
 import type { Entry, EntryKind, EntryStatus } from '../core/entry.ts';
 import type { ContextFormat } from '../core/vocabulary.ts';
 import type { ReadScope, Scope } from '../core/scope.ts';
@@ -32,6 +33,8 @@ export interface RecallRequest extends EntryFilter {
   isLoose?: boolean;
   /** Answers from the versions that were current at this time. */
   asOfMs?: number;
+  /** What the query means; the host adds it where embeddings are configured. */
+  meaning?: Meaning;
 }
 
 /** An entry that recall found, best first. */
@@ -57,6 +60,29 @@ export interface RecallReasons {
   relevance: number;
   /** The query is exactly its id, or one of its tags or refs. */
   exact?: 'id' | 'tag' | 'ref';
+  /** How far it stands out from all others by its meaning, from 0 to 1; absent where that is not known. */
+  meaning?: number;
+}
+
+export interface EmbeddingState extends VectorModel {
+  /** Entries that have vectors. */
+  vectors: number;
+  /** Changes of the log that have not been looked at yet. */
+  left: number;
+}
+
+/** Entries that are to be embedded, with no text that must not leave this machine. */
+export interface PendingEmbeddings {
+  items: { entryId: string; workspaceId: string; text: string; textHash: string }[];
+  /** To be given back with the vectors. */
+  upToSeq: number;
+  left: number;
+}
+
+export interface EmbeddingStoreRequest {
+  generation: string;
+  upToSeq: number;
+  vectors: StoredVector[];
 }
 
 /** An entry that says nearly what another one says. */
@@ -77,6 +103,8 @@ export interface ContextRequest {
   /** Tokens of o200k_base, CONTEXT_TOKENS_MIN to CONTEXT_TOKENS_MAX. The text never has more. */
   budget: number;
   format: ContextFormat;
+  /** As for `recall`. */
+  meaning?: Meaning;
 }
 
 export interface ContextPack {

@@ -12,6 +12,7 @@ import {
   BATCH_CHANGES_MAX,
   CONTEXT_TOKENS_MAX,
   CONTEXT_TOKENS_MIN,
+  EMBEDDING_DIMENSIONS_MAX,
   LABEL_CHARACTERS_MAX,
   QUERY_CHARACTERS_MAX,
   RESULTS_MAX,
@@ -29,6 +30,8 @@ import type { OperationName, RequestOf } from './contract.ts';
 
 /** An origin is an address or a file name. */
 const ORIGIN_CHARACTERS_MAX = 4_096;
+/** A vector's bytes in base64. */
+const VECTOR_CHARACTERS_MAX = Math.ceil(EMBEDDING_DIMENSIONS_MAX / 3) * 4;
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const NOT_PLAIN = /\p{Cc}|\p{Surrogate}/u;
@@ -193,6 +196,36 @@ const SYNC_SCHEMAS = {
   syncRenew: v.object({}),
 };
 
+const signedBytes = v.pipe(plain(VECTOR_CHARACTERS_MAX), v.regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be base64'));
+const generation = plain(LABEL_CHARACTERS_MAX);
+const meaning = v.optional(v.object({ generation, vector: signedBytes }));
+
+const EMBEDDING_SCHEMAS = {
+  embeddingState: v.object({}),
+  embeddingStart: v.object({
+    model: plain(ORIGIN_CHARACTERS_MAX),
+    generation,
+    dimensions: v.pipe(
+      wholeNumber,
+      v.minValue(1, 'must be at least 1'),
+      v.maxValue(EMBEDDING_DIMENSIONS_MAX, 'are too many'),
+    ),
+    probe: signedBytes,
+  }),
+  embeddingPending: v.object({ generation, limit: batchLimit }),
+  embeddingStore: v.object({
+    generation,
+    upToSeq: seq,
+    vectors: v.pipe(
+      v.array(
+        v.object({ entryId: uuid, workspaceId: scopeId, textHash: plain(64), data: signedBytes }),
+        'must be a list',
+      ),
+      v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
+    ),
+  }),
+};
+
 const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
   record: v.object({
     ...write,
@@ -236,6 +269,7 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
     limit,
     isLoose: v.optional(v.boolean('must be true or false')),
     asOfMs: v.optional(time),
+    meaning,
   }),
   similar: reference,
   context: v.object({
@@ -248,6 +282,7 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
       v.maxValue(CONTEXT_TOKENS_MAX, `must be at most ${CONTEXT_TOKENS_MAX}`),
     ),
     format: v.picklist(CONTEXT_FORMATS, `must be one of ${CONTEXT_FORMATS.join(', ')}`),
+    meaning,
   }),
   why: v.object({
     scope: readScope,
@@ -285,6 +320,7 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
   }),
   adopt: v.object({ ...write, workspaceId: namedScopeId, limit: batchLimit }),
   ...SYNC_SCHEMAS,
+  ...EMBEDDING_SCHEMAS,
 };
 
 /** The request with exactly the fields it may have. @throws SmError `bad_request` that names the field at fault */

@@ -5,6 +5,7 @@
  */
 import { SmError } from '../core/errors.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
+import { VectorMemory } from '../recall/vector-memory.ts';
 import { type Database, isPoisoned, toStoreError } from '../store/database.ts';
 import { readClockOffset, readReplicaId } from '../store/meta.ts';
 import type { OpenStore } from '../store/pglite.ts';
@@ -53,6 +54,7 @@ export class BrainSession implements Brain {
   readonly #upkeep: StoreUpkeep;
   readonly #backlog: IndexBacklog;
   readonly #handedOut = new HandedOut();
+  readonly #vectors = new VectorMemory();
   readonly #jobs: Job[] = [];
   /** Requests that were accepted and are not in the queue yet. */
   readonly #entering = new Set<Promise<unknown>>();
@@ -218,6 +220,7 @@ export class BrainSession implements Brain {
       replicaId: this.#context.replicaId,
       nowMs: this.#context.nowMs(),
       handedOut: this.#handedOut,
+      vectors: this.#vectors,
     };
   }
 
@@ -240,6 +243,10 @@ export class BrainSession implements Brain {
       const { clockOffsetMs } = job.request as Partial<RequestOf<'syncNote'>>;
       if (job.operation === 'syncNote' && clockOffsetMs !== undefined) {
         this.#clockOffsetMs = correctionOf(clockOffsetMs);
+      }
+      if (job.operation === 'embeddingStore') {
+        const { generation, vectors } = job.request as RequestOf<'embeddingStore'>;
+        this.#vectors.note(generation, vectors);
       }
     }
     settle(job, outcome);

@@ -23,6 +23,9 @@ export const QUERY_CHARACTERS_MAX = 4_096;
 export const CONTEXT_TOKENS_MIN = 200;
 export const CONTEXT_TOKENS_MAX = 100_000;
 
+/** Of a vector that means a text; the greatest that is known of has 4,096. */
+export const EMBEDDING_DIMENSIONS_MAX = 8_192;
+
 /** Steps of a graph of what was recorded when. */
 export const ACTIVITY_STEPS_MAX = 400;
 

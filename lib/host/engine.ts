@@ -44,6 +44,10 @@ const DEADLINES_MS: Deadlines = {
   syncApply: 120_000,
   syncRestamp: 120_000,
   syncRenew: 30_000,
+  embeddingState: 30_000,
+  embeddingStart: 120_000,
+  embeddingPending: 30_000,
+  embeddingStore: 30_000,
   upkeep: 600_000,
 };
 /** Opening includes crash recovery, which replays at most 64 MB of WAL, and creation. */

@@ -10,10 +10,10 @@ import { version } from '../core/version.ts';
 import { BrainEngine } from './engine.ts';
 import { HOST_READY_DESCRIPTOR, type HostStartReport } from './host-process.ts';
 import { createLog } from './log-file.ts';
-import { createSyncKeeper } from './sync-keeper.ts';
 import { type LockPatience, takeBrainLock } from './owned-brain.ts';
 import { type HeldLock, type LockHolder, readLockHolder } from './lock.ts';
 import { createSocketPath, type HostInfo, lockIdOf, placesOf, readHostInfo, writeHostInfo } from './places.ts';
+import { Keepers } from './keepers.ts';
 import { HostServer } from './server.ts';
 
 /** The host before may still be finishing and closing when its successor starts. */
@@ -52,14 +52,14 @@ async function serve(): Promise<void> {
   const engine = new BrainEngine({ brainDirectory, pulse, onEvent: log });
   const secret = randomBytes(24).toString('hex');
   const socket = createSocketPath(brainDirectory, randomBytes(12).toString('hex'));
-  const sync = createSyncKeeper({ brainDirectory, engine, version, onEvent: log });
+  const keepers = new Keepers({ brainDirectory, engine, version, onEvent: log });
   let stopping: string | undefined;
   const server: HostServer = new HostServer({
     // PGlite opens files by their path: once another directory is there, not one more request may be served.
     run: async (operation, request) => {
       endIfDisplaced(lock);
-      const answer = await engine.run(operation, request);
-      sync?.noteOperation(operation);
+      const answer = await engine.run(operation, await keepers.prepare(operation, request));
+      keepers.noteOperation(operation);
       return answer;
     },
     version,
@@ -74,6 +74,7 @@ async function serve(): Promise<void> {
       requests: server.requests,
       idleMs: Number(idleMs),
       storeRestarts: engine.restarts,
+      embeddings: keepers.embeddingFigures() ?? null,
     }),
     onStop: (reason) => void stop(reason),
   });
@@ -89,7 +90,7 @@ async function serve(): Promise<void> {
     while (server.isBusy && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     }
-    await sync?.stop();
+    await keepers.stop();
     await engine.close();
     server.closeConnections();
     lock.release();
@@ -108,13 +109,13 @@ async function serve(): Promise<void> {
     Atomics.add(pulse, 0, 1);
     endIfDisplaced(lock);
     if (stopping === undefined) stayReachable(info, (reason) => void stop(reason));
-    if (stopping === undefined) sync?.check();
+    if (stopping === undefined) keepers.check();
     if (server.connectionCount === 0 && performance.now() - server.lastActiveMs >= Number(idleMs)) void stop('idle');
   }, TICK_INTERVAL_MS);
   report({ listening: true });
   try {
     await engine.open();
-    sync?.check();
+    keepers.check();
   } catch (error) {
     await stop(`the brain does not open: ${(error as Error).message}`); // Those who wait are told why first.
   }

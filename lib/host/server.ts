@@ -6,6 +6,7 @@ import { timingSafeEqual } from 'node:crypto';
 import net from 'node:net';
 import type { Brain } from '../brain/contract.ts';
 import { SmError, toSmError } from '../core/errors.ts';
+import type { EmbeddingFigures } from '../embeddings/service.ts';
 import {
   type ClientMessage,
   encodeFrame,
@@ -36,6 +37,8 @@ export interface HostFigures {
   idleMs: number;
   /** How often the database had to be opened anew. */
   storeRestarts: number;
+  /** The address that makes vectors; null where none is configured. */
+  embeddings: EmbeddingFigures | null;
 }
 
 export interface HostServerOptions {

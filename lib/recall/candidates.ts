@@ -6,6 +6,7 @@ import type { Entry } from '../core/entry.ts';
 import { subjectRefs } from '../core/provenance.ts';
 import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
+import { type EntryWithHash, readEntries } from '../store/read.ts';
 import { attribute } from './document.ts';
 import { readEntriesOf, readNewestOf } from './index-tables.ts';
 import { newestFirst } from './newest-first.ts';
@@ -57,6 +58,22 @@ export async function readFound(database: Database, candidates: Candidate[], sie
     read += wave.length;
     const taken = new Set(wave);
     rest = rest.filter((each) => !taken.has(each));
+  }
+  return found;
+}
+
+/** Entries that were found otherwise than by their words, as far as they fit. @param scoreOf undefined: it does not */
+export async function readNamed(
+  database: Database,
+  entryIds: readonly string[],
+  { scope, filter, phrases }: Sieve,
+  scoreOf: (entry: EntryWithHash) => number | undefined,
+): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const each of (await readEntries(database, [...entryIds])).values()) {
+    const bm25 = scoreOf(each);
+    const fits = bm25 !== undefined && matchesFilter(each.entry, scope, filter) && hasPhrases(each.entry, phrases);
+    if (fits) found.push({ ...each, bm25 });
   }
   return found;
 }

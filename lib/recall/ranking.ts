@@ -9,12 +9,16 @@ import { newestFirst } from './newest-first.ts';
 import type { Query } from './query.ts';
 import type { Corpus } from './retrieval.ts';
 import { UNKNOWN_WORDS_MAX, variantsOf } from './unknown-words.ts';
+import type { Nearness } from './vectors.ts';
 
 /** The foremost by BM25, whose order of words is looked at. */
 export const REORDERED_MAX = 40;
 
 /** That none of so many entries has a word tells that it is about something else; that none of five has, tells nothing. */
 const TELLING_DOCUMENTS = 500;
+
+/** What meaning counts beside words, where an address for embeddings is configured (docs/RECALL.md). */
+const MEANING_SHARE = 0.3;
 
 /** What an entry loses by age, by doubt, or by having been superseded: a tie-breaker, no more. */
 const RECENCY_SHARE = 0.03;
@@ -36,6 +40,8 @@ export interface Reasons {
   relevance: number;
   /** The query is exactly its id, or one of its tags or refs. */
   exact?: 'id' | 'tag' | 'ref';
+  /** How far it stands out from all others by its meaning, from 0 to 1; absent where that is not known. */
+  meaning?: number;
 }
 
 /** An entry with its relevance from 0 to 1. */
@@ -98,7 +104,7 @@ export async function weighWords(database: Database, corpus: Corpus, { words }: 
 /** Best first; what has the same score, the newest first. */
 export function rank(
   found: Found[],
-  { parsed, worths, nowMs }: { parsed: Query; worths: Worths; nowMs: number },
+  { parsed, worths, nowMs, nearness }: { parsed: Query; worths: Worths; nowMs: number; nearness?: Nearness },
 ): RankedEntry[] {
   const worthOf = (term: string): number => worths.terms.get(term) ?? 0;
   const share = (part: number): number => Math.min(1, part / worths.max);
@@ -110,12 +116,18 @@ export function rank(
     const matched = [...worths.byWord].flatMap(([word, terms]) =>
       terms.some((term) => document.weights.has(term)) ? [word] : [],
     );
-    const points = (each.bm25 + bonus) * (1 - lowered);
-    const score = share(points);
-    const relevance = score * (exact === undefined ? evidence(matched.length, worths.byWord.size) : 1);
+    const ofWords = (each.bm25 + bonus) * (1 - lowered);
+    const relevance = share(ofWords) * (exact === undefined ? evidence(matched.length, worths.byWord.size) : 1);
     const reasons: Reasons = { words: share(each.bm25), order: share(bonus), lowered, relevance };
     if (exact !== undefined) reasons.exact = exact;
-    return { points, hit: { ...each.entry, score, matched, reasons } };
+    const meaning = nearness?.of(each.entry.entryId);
+    if (meaning !== undefined) reasons.meaning = meaning;
+    // One that has no vector yet is neither better nor worse for it.
+    const points =
+      meaning === undefined
+        ? ofWords
+        : (1 - MEANING_SHARE) * ofWords + MEANING_SHARE * meaning * (1 - lowered) * worths.max;
+    return { points, hit: { ...each.entry, score: share(points), matched, reasons } };
   });
   return ranked.toSorted((a, b) => b.points - a.points || newestFirst(a.hit, b.hit)).map(({ hit }) => hit);
 }

@@ -6,13 +6,14 @@ import type { Entry } from '../core/entry.ts';
 import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
 import { type EntryWithHash, findByPrefix, listEntries, readPast } from '../store/read.ts';
-import { demandsOf, readFound } from './candidates.ts';
+import { demandsOf, readFound, readNamed } from './candidates.ts';
 import { attribute } from './document.ts';
 import { newestFirst } from './newest-first.ts';
 import { parseQuery, type Query } from './query.ts';
 import { rank, type RankedEntry, REORDERED_MAX, weighWords } from './ranking.ts';
 import { Corpus } from './retrieval.ts';
 import { withSuccessors } from './successors.ts';
+import type { Nearness } from './vectors.ts';
 
 /**
  * Below this the best entry is no answer: a share of the greatest score that the query could reach, as far as its matching
@@ -27,6 +28,8 @@ function relevantMin(words: number): number {
 const RELEVANT_MIN_MAX = 0.3;
 const RELEVANT_MIN_ROOT = 0.56;
 const RELEVANT_MIN_SINGLE = 0.2;
+/** An entry that stands out so far by its meaning is an answer without a common word. */
+const MEANT_MIN = 0.5;
 /** An entry that is so far below the greatest score is not shown beside a good one. */
 const TAIL_MIN = 0.1;
 
@@ -46,6 +49,8 @@ export interface RecallQuery {
   isLoose?: boolean;
   /** Answers from the versions that were current at this time. */
   asOfMs?: number;
+  /** What the question is near to by its meaning; without it words alone count. */
+  nearness?: Nearness;
 }
 
 /** The entries that fit `query`, best first; none where the best one is not relevant. */
@@ -58,17 +63,25 @@ export async function recallEntries(database: Database, asked: RecallQuery): Pro
 
   const filter = showsInactive(query.filter) ? query.filter : { ...query.filter, statuses: WITH_SUCCESSORS };
   const demands = demandsOf(scope, filter, parsed);
-  const exact = [attribute('tag', parsed.text), attribute('ref', parsed.text)];
-  const terms = new Set([...parsed.sequence, ...demands.all, ...demands.none, ...exact]);
+  const exactTerms = [attribute('tag', parsed.text), attribute('ref', parsed.text)];
+  const terms = new Set([...parsed.sequence, ...demands.all, ...demands.none, ...exactTerms]);
   const corpus = await Corpus.open(database, scope.workspaceId, [...terms], [...past.values()]);
   const worths = await weighWords(database, corpus, parsed);
-  const candidates = corpus.score(worths.terms, demands, { terms: exact, worth: EXACT_WORTH * worths.max });
+  const exact = { terms: exactTerms, worth: EXACT_WORTH * worths.max };
+  const candidates = corpus.score(worths.terms, demands, exact);
   const sieve = { scope, filter, wanted: Math.max(query.limit, REORDERED_MAX), phrases: parsed.phrases };
   let found = await readFound(database, candidates, sieve);
   // A phrase that nothing has is a wish, not a filter: the words may still be there.
   if (found.length === 0) found = await readFound(database, candidates, { ...sieve, phrases: [] });
+  // What something meant then, no vector tells.
+  const nearness = asOfMs === undefined ? query.nearness : undefined;
+  const ids = new Set(found.map(({ entry }) => entry.entryId));
+  const near = nearness?.nearest.filter((id) => !ids.has(id)) ?? [];
+  found.push(
+    ...(await readNamed(database, near, sieve, (entry) => corpus.scoreOne(entry, worths.terms, demands, exact))),
+  );
 
-  const ranked = rank(found, { parsed, worths, nowMs: asOfMs ?? query.nowMs });
+  const ranked = rank(found, { parsed, worths, nowMs: asOfMs ?? query.nowMs, ...(nearness && { nearness }) });
   const relevant = query.isLoose === true ? ranked : keepRelevant(ranked, parsed.words.length);
   const answer = showsInactive(query.filter)
     ? relevant.slice(0, query.limit)
@@ -88,8 +101,10 @@ function untilThen(filter: StoreFilter, asOfMs: number): StoreFilter {
 }
 
 function keepRelevant(ranked: RankedEntry[], words: number): RankedEntry[] {
-  const best = Math.max(0, ...ranked.map(({ reasons }) => reasons.relevance));
-  return best < relevantMin(words) ? [] : ranked.filter(({ score }) => score >= TAIL_MIN);
+  const isRelevant = ranked.some(
+    ({ reasons }) => reasons.relevance >= relevantMin(words) || (reasons.meaning ?? 0) >= MEANT_MIN,
+  );
+  return isRelevant ? ranked.filter(({ score }) => score >= TAIL_MIN) : [];
 }
 
 /** Without words: the newest that pass the filters. A text without any word or tag in it has no answer. */

@@ -26,6 +26,13 @@ export interface Exact {
 /** A document in a segment (`doc`), or an entry that is in none (`waiting`). */
 export type Candidate = { bm25: number } & ({ doc: number } | { waiting: EntryWithHash });
 
+interface Scoring {
+  terms: ReadonlyMap<string, number>;
+  demands: Demands;
+  exact: Exact;
+  weigh: Weigh;
+}
+
 /** The workspace's index as one question sees it. */
 export class Corpus {
   readonly statistics: Statistics;
@@ -104,29 +111,23 @@ export class Corpus {
     const candidates: Candidate[] = [];
     for (const { segment } of this.#segments) this.#scoreSegment(segment, { terms, demands, exact, weigh }, candidates);
     for (const waiting of this.#waiting) {
-      const { weights, attributes, lengthCode } = analysed(waiting).document;
-      const has = (term: string): boolean => weights.has(term) || (term.startsWith('=') && attributes.includes(term));
-      if (!demands.all.every(has) || demands.none.some(has)) continue;
-      let bm25 = exact.worth * exact.terms.filter(has).length;
-      for (const [term, worth] of terms) {
-        const weight = weights.get(term);
-        if (weight !== undefined) bm25 += worth * weigh(weight, lengthCode);
-      }
+      const bm25 = scoreEntry(waiting, { terms, demands, exact, weigh }) ?? 0;
       if (bm25 > 0) candidates.push({ bm25, waiting });
     }
     return candidates;
   }
 
-  #scoreSegment(
-    segment: number,
-    {
-      terms,
-      demands,
-      exact,
-      weigh,
-    }: { terms: ReadonlyMap<string, number>; demands: Demands; exact: Exact; weigh: Weigh },
-    candidates: Candidate[],
-  ): void {
+  /** BM25 of one entry; 0 for one that has none of the terms, undefined for one that does not meet the demands. */
+  scoreOne(
+    entry: EntryWithHash,
+    terms: ReadonlyMap<string, number>,
+    demands: Demands,
+    exact: Exact,
+  ): number | undefined {
+    return scoreEntry(entry, { terms, demands, exact, weigh: weigher(this.statistics) });
+  }
+
+  #scoreSegment(segment: number, { terms, demands, exact, weigh }: Scoring, candidates: Candidate[]): void {
     const scores = new Float64Array(SEGMENT_DOCUMENTS_MAX);
     for (const [term, worth] of terms) {
       this.#visit(term, segment, (place, weight, lengthCode) => {
@@ -159,4 +160,16 @@ export class Corpus {
       if (!dead.has(place)) visit(place, weight, lengthCode);
     });
   }
+}
+
+function scoreEntry(entry: EntryWithHash, { terms, demands, exact, weigh }: Scoring): number | undefined {
+  const { weights, attributes, lengthCode } = analysed(entry).document;
+  const has = (term: string): boolean => weights.has(term) || (term.startsWith('=') && attributes.includes(term));
+  if (!demands.all.every(has) || demands.none.some(has)) return undefined;
+  let bm25 = exact.worth * exact.terms.filter(has).length;
+  for (const [term, worth] of terms) {
+    const weight = weights.get(term);
+    if (weight !== undefined) bm25 += worth * weigh(weight, lengthCode);
+  }
+  return bm25;
 }

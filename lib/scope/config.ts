@@ -7,7 +7,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { SmError } from '../core/errors.ts';
-import { AGENT_CHARACTERS_MAX } from '../core/limits.ts';
+import { AGENT_CHARACTERS_MAX, EMBEDDING_DIMENSIONS_MAX } from '../core/limits.ts';
 import { characterCount, CONTROL_CHARACTER, scopeIdFault } from './scope-id.ts';
 
 export interface Config {
@@ -28,6 +28,19 @@ export interface Config {
     /** Whether the host syncs by itself while logged in; it does where nothing is said. */
     auto?: boolean;
   };
+  /** An address that makes vectors of texts, in the way of OpenAI; without it recall goes by words alone. */
+  embeddings?: {
+    /** Up to `/v1`. */
+    url?: string;
+    model?: string;
+    apiKey?: string;
+    /** Asked of models that can give fewer than they have. */
+    dimensions?: number;
+    queryPrefix?: string;
+    entryPrefix?: string;
+    /** How long a recall may wait for its question's vector, in milliseconds. */
+    timeoutMs?: number;
+  };
   /** Whether entries tell where they were recorded (repository, branch, commit, machine, session); they do by default. */
   provenance?: boolean;
   /** The agent whose name entries carry where neither the command nor the environment names one. */
@@ -46,6 +59,15 @@ const CONFIG_CHECKS: Readonly<Record<string, Check | Readonly<Record<string, Che
   auth: { apiKey: textFault, apiUrl: addressFault, projectId: scopeFault, workspaceId: scopeFault, email: textFault },
   host: { idleMs: durationFault },
   sync: { auto: switchFault },
+  embeddings: {
+    url: addressFault,
+    model: textFault,
+    apiKey: textFault,
+    dimensions: dimensionsFault,
+    queryPrefix: textFault,
+    entryPrefix: textFault,
+    timeoutMs: durationFault,
+  },
   provenance: switchFault,
   agent: agentFault,
 };
@@ -152,6 +174,11 @@ function agentFault(value: unknown): string | undefined {
 function durationFault(value: unknown): string | undefined {
   const isFit = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= TIMER_MS_MAX;
   return isFit ? undefined : `must be a whole number of milliseconds from 0 to ${TIMER_MS_MAX}`;
+}
+
+function dimensionsFault(value: unknown): string | undefined {
+  const isFit = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= EMBEDDING_DIMENSIONS_MAX;
+  return isFit ? undefined : `must be a whole number from 1 to ${EMBEDDING_DIMENSIONS_MAX}`;
 }
 
 function scopeFault(value: unknown): string | undefined {

@@ -149,3 +149,11 @@ export const brainDocuments = pgTable('brain_documents', {
 export const brainUnindexed = pgTable('brain_unindexed', {
   entryId: text('entry_id').primaryKey(),
 });
+
+/** What an entry means, as a vector of the model that the brain's vectors are of: a signed byte for each dimension. */
+export const brainVectors = pgTable('brain_vectors', {
+  entryId: text('entry_id').primaryKey(),
+  workspaceId: text('workspace_id').notNull(),
+  textHash: text('text_hash').notNull(),
+  data: bytea('data').notNull(),
+});

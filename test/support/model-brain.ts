@@ -49,6 +49,7 @@ export type ModelledOperation = Exclude<
   | 'resolve'
   | 'adopt'
   | `sync${string}`
+  | `embedding${string}`
 >;
 
 interface Current {

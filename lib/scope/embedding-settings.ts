@@ -1,0 +1,31 @@
+/** The address for embeddings that the configuration names, with its defaults. */
+import type { Config } from './config.ts';
+
+/** How long a recall waits for its question's vector, in milliseconds, where the configuration does not say. */
+export const EMBEDDING_TIMEOUT_MS_DEFAULT = 500;
+
+export interface EmbeddingAddress {
+  /** Up to `/v1`, without a trailing slash. */
+  url: string;
+  model: string;
+  apiKey?: string;
+  dimensions?: number;
+  queryPrefix: string;
+  entryPrefix: string;
+  timeoutMs: number;
+}
+
+/** Undefined where no address with a model is named. */
+export function embeddingSettingsOf({ embeddings }: Config): EmbeddingAddress | undefined {
+  const { url, model, apiKey, dimensions, queryPrefix = '', entryPrefix = '' } = embeddings ?? {};
+  if (url === undefined || model === undefined || model === '') return undefined;
+  return {
+    url: url.replace(/\/+$/, ''),
+    model,
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(dimensions === undefined ? {} : { dimensions }),
+    queryPrefix,
+    entryPrefix,
+    timeoutMs: embeddings?.timeoutMs ?? EMBEDDING_TIMEOUT_MS_DEFAULT,
+  };
+}

@@ -8,11 +8,23 @@ import type { Provenance } from '../lib/core/provenance.ts';
 import type { Finding } from '../lib/host/doctor.ts';
 import type { SetupAnswer } from '../lib/protocol/wire.ts';
 import type { Account } from '../lib/scope/account.ts';
+import type { Config } from '../lib/scope/config.ts';
 import type { AuthChange } from '../lib/scope/config-file.ts';
+import type { EmbeddingAddress } from '../lib/scope/embedding-settings.ts';
 import type { CodePlace, LineRange } from '../lib/scope/git-place.ts';
 import type { SyncMode, SyncProgress, SyncReport } from '../lib/sync/report.ts';
 
-export type { Account, AuthChange, Finding, HostStatus, SetupAnswer, SyncMode, SyncProgress, SyncReport };
+export type {
+  Account,
+  AuthChange,
+  EmbeddingAddress,
+  Finding,
+  HostStatus,
+  SetupAnswer,
+  SyncMode,
+  SyncProgress,
+  SyncReport,
+};
 
 /** Where data (stdout) or talk (stderr) goes. */
 export interface Output {
@@ -58,6 +70,16 @@ export interface AccountControl {
   /** Whether `write` could write; asked before a key is got that cannot be got twice. */
   checkWritable(): Promise<void>;
   write(change: AuthChange): Promise<void>;
+}
+
+/** The address that makes vectors of texts. */
+export interface EmbeddingControl {
+  /** What is configured. @throws SmError `config_invalid` */
+  read(): Promise<EmbeddingAddress | undefined>;
+  /** @throws SmError `unavailable`: it gives no vectors */
+  attempt(address: EmbeddingAddress, signal: AbortSignal): Promise<{ dimensions: number }>;
+  /** Undefined turns them off. */
+  write(embeddings: Config['embeddings']): Promise<void>;
 }
 
 /** A key with what it belongs to, as the server tells it. */
@@ -140,6 +162,7 @@ export interface Context {
   }): Promise<Brain>;
   readonly host: HostControl;
   readonly account: AccountControl;
+  readonly embeddings: EmbeddingControl;
   readonly sync: SyncControl;
   readonly packages: PackageControl;
   inspect(options: { brainDirectory: string; rebuild?: boolean }): Promise<Finding[]>;

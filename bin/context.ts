@@ -61,6 +61,15 @@ export function createContext(signal: AbortSignal): Context {
       checkWritable: async () => (await import('../lib/scope/config-file.ts')).checkWritable(await configPath()),
       write: async (change) => (await import('../lib/scope/config-file.ts')).writeAuth(await configPath(), change),
     },
+    embeddings: {
+      read: async () => {
+        const { embeddingSettingsOf } = await import('../lib/scope/embedding-settings.ts');
+        return embeddingSettingsOf(await readConfig());
+      },
+      attempt: async (address, signal) => (await import('../lib/embeddings/attempt.ts')).attempt(address, signal),
+      write: async (embeddings) =>
+        (await import('../lib/scope/config-file.ts')).writeEmbeddings(await configPath(), embeddings),
+    },
     sync: {
       once: async (options) => {
         const { syncOnce } = await import('../lib/sync/sync-once.ts');

@@ -123,6 +123,21 @@ const HOST: CommandGroup = {
   ],
 };
 
+const EMBEDDINGS: CommandGroup = {
+  name: 'embeddings',
+  summary: 'Recall by meaning, with a model of your own choice',
+  commands: [
+    { name: 'on', args: '', summary: 'Try an address, and use it', load: () => import('./embeddings/on.ts') },
+    { name: 'off', args: '', summary: 'Go by words alone', load: () => import('./embeddings/off.ts') },
+    {
+      name: 'status',
+      args: '',
+      summary: 'Whether it works, how far it is',
+      load: () => import('./embeddings/status.ts'),
+    },
+  ],
+};
+
 const SERVER: CommandGroup = {
   name: 'server',
   summary: 'Keys, invitations and workspaces of a sync server',
@@ -228,4 +243,4 @@ const TOP_LEVEL: CommandGroup = {
   ],
 };
 
-export const CATALOGUE: readonly CommandGroup[] = [TOP_LEVEL, BRAIN, HOST, SERVER, PORTAL];
+export const CATALOGUE: readonly CommandGroup[] = [TOP_LEVEL, BRAIN, EMBEDDINGS, HOST, SERVER, PORTAL];

@@ -57,7 +57,7 @@ export function renderTable(view: View, entries: readonly Entry[]): string {
 export function renderHits(view: View, hits: readonly RecallHit[], isExplained: boolean): string {
   return renderFound(view, hits, (hit) => [
     ...insteadOf(hit),
-    ...(isExplained && hit.matched.length > 0 ? [explain(hit)] : []),
+    ...(isExplained && (hit.matched.length > 0 || hit.reasons.meaning !== undefined) ? [explain(hit)] : []),
   ]);
 }
 
@@ -92,8 +92,10 @@ function explain({ score, matched, reasons }: RecallHit): string {
     `order ${percent(reasons.order)}`,
     ...(reasons.lowered < 0.005 ? [] : [`age and doubt −${percent(reasons.lowered)}`]),
     ...(reasons.exact === undefined ? [] : [`exactly its ${reasons.exact}`]),
+    ...(reasons.meaning === undefined ? [] : [`meaning ${percent(reasons.meaning)}`]),
   ];
-  return `score ${score.toFixed(2)} (${parts.join(', ')}): ${matched.join(', ')}`;
+  const found = matched.length === 0 ? 'none of the words' : matched.join(', ');
+  return `score ${score.toFixed(2)} (${parts.join(', ')}): ${found}`;
 }
 
 function renderBlock(view: View, entry: Entry): string {

@@ -3,11 +3,12 @@
  * themselves. Progress is a place in the log, so that what comes after a crash goes on where the last commit was, and
  * nobody ever has to compare all entries with all vectors.
  */
-import { sql } from 'drizzle-orm';
+import { inArray, sql } from 'drizzle-orm';
 import type { StoredVector, VectorModel } from '../core/embedding.ts';
 import type { Entry } from '../core/entry.ts';
 import { type Database, rowsOf } from '../store/database.ts';
 import { readEntries } from '../store/read.ts';
+import { brainVectors } from '../store/schema.ts';
 
 const META_KEY = 'embeddings';
 
@@ -48,15 +49,14 @@ export async function readUnembedded(
   const upToSeq = changes.reduce((greatest, row) => Math.max(greatest, Number(row.seq)), seq);
   const ids = [...new Set(changes.map((row) => row.entry_id))];
   const entries = await readEntries(database, ids);
-  const known = await rowsOf<{ entry_id: string; text_hash: string }>(
-    database,
-    sql`SELECT entry_id, text_hash FROM brain_vectors
-      WHERE entry_id = ANY (ARRAY(SELECT json_array_elements_text(${JSON.stringify(ids)}::json)))`,
-  );
+  const known = await database
+    .select({ entryId: brainVectors.entryId, textHash: brainVectors.textHash })
+    .from(brainVectors)
+    .where(inArray(brainVectors.entryId, ids));
   const { lastSeq } = await countVectors(database);
   return {
     entries: [...entries.values()].map(({ entry }) => entry),
-    textHashes: new Map(known.map((row) => [row.entry_id, row.text_hash])),
+    textHashes: new Map(known.map(({ entryId, textHash }) => [entryId, textHash])),
     upToSeq,
     left: Math.max(0, lastSeq - upToSeq),
   };

@@ -1,6 +1,6 @@
 /**
- * Writes the user's config.json, for logging in and out: its own keys of `auth` and nothing else. Refuses a file that is
- * broken, and leaves it as it is.
+ * Writes the user's config.json: for logging in and out its own keys of `auth`, and for embeddings theirs, and nothing
+ * else. Refuses a file that is broken, and leaves it as it is.
  * Invariant: whoever reads the file, at whatever moment, and after a kill or a power cut too, finds all of the old text
  * or all of the new; it is the user's alone (0600), and so is the file beside it that becomes it.
  */
@@ -35,17 +35,28 @@ const SYMLINKS_MAX = 40;
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
+/** Changes `auth` in `file`. @throws SmError as `writeConfig` */
+export function writeAuth(file: string, change: AuthChange): void {
+  writeConfig(file, (config) => withAuth(config, change));
+}
+
+/** Puts `embeddings` in the place of what `file` has of them; undefined takes them out. @throws SmError as `writeConfig` */
+export function writeEmbeddings(file: string, embeddings: Config['embeddings']): void {
+  writeConfig(file, ({ embeddings: _before, ...rest }) => (embeddings === undefined ? rest : { ...rest, embeddings }));
+}
+
 /**
- * Changes `auth` in `file`, which is made where there is none; a symbolic link is followed to what it names.
+ * Changes `file`, which is made where there is none and something is to be in it; a symbolic link is followed to what it
+ * names.
  * @throws SmError `config_invalid` for a broken file; `no_permission`, `disk_full` or `conflict` where it cannot be
  *   written. Nothing is changed then.
  */
-export function writeAuth(file: string, change: AuthChange): void {
+function writeConfig(file: string, change: (config: Config) => Config): void {
   withFileErrors(file, () => {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const before = readConfigText(file);
-      const config = withAuth(before === undefined ? {} : parseConfig(before, file), change);
-      if (before === undefined && config.auth === undefined) return;
+      const config = change(before === undefined ? {} : parseConfig(before, file));
+      if (before === undefined && Object.keys(config).length === 0) return;
       const text = `${JSON.stringify(config, null, 2)}\n`;
       // What is written is read by every later command, so that it has to pass the same gate.
       parseConfig(text, file);

@@ -30,6 +30,7 @@ describe('completion', () => {
       'help',
       'version',
       'brain',
+      'embeddings',
       'host',
       'server',
       'portal',

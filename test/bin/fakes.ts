@@ -1,14 +1,23 @@
 /** A brain in memory and a world around a command, so that the command line is tested without a process or a disk. */
 import type { AnswerOf, Brain, OperationName, RequestOf } from '../../lib/brain/contract.ts';
 import type { Conflict, HistoryVersion, LoggedChange } from '../../lib/brain/log-contract.ts';
-import type { ContextPack, WhyMatch } from '../../lib/brain/recall-contract.ts';
+import type { ContextPack, EmbeddingState, WhyMatch } from '../../lib/brain/recall-contract.ts';
 import { draftToContent, type Entry, parseDraft, parseEdit, parseEntry } from '../../lib/core/entry.ts';
 import { standingAfter } from '../../lib/core/standing.ts';
 import { SmError } from '../../lib/core/errors.ts';
 import { mergeOutcome } from '../../lib/core/merge.ts';
 import { hashContent } from '../../lib/protocol/hash.ts';
+import type { Config } from '../../lib/scope/config.ts';
 import type { CodePlace, LineRange } from '../../lib/scope/git-place.ts';
-import type { Account, Context, Finding, HostStatus, Installation, Output } from '../../bin/command.ts';
+import type {
+  Account,
+  Context,
+  EmbeddingAddress,
+  Finding,
+  HostStatus,
+  Installation,
+  Output,
+} from '../../bin/command.ts';
 import { CATALOGUE } from '../../bin/commands/groups.ts';
 import { main } from '../../bin/main.ts';
 import { createServer, type FakeServer, NOW_MS, type ServerLog, syncStateOf } from './fake-server.ts';
@@ -56,6 +65,7 @@ export class FakeBrain implements Brain {
   readonly counts = new Map<string, number>();
   pack: ContextPack = { text: '', tokens: 0, budget: 2_000, entries: [], omitted: 0 };
   matched: WhyMatch[] = [];
+  vectors: EmbeddingState | undefined;
   isClosed = false;
   /** Thrown by the next call. */
   failure: Error | undefined;
@@ -163,6 +173,8 @@ export class FakeBrain implements Brain {
         return [...this.entries.values()].map((entry) => ({ ...entry, score: 0.5 }));
       case 'context':
         return this.pack;
+      case 'embeddingState':
+        return this.vectors;
       case 'why':
         return [...this.entries.values()].map((entry) => ({ ...entry, matched: this.matched }));
       case 'list':
@@ -263,6 +275,7 @@ export interface World extends ServerLog {
   places: Place[];
   /** What npm was told to install: prefix and version. */
   installed: string[];
+  embeddingsWritten: Config['embeddings'][];
 }
 
 export interface WorldOptions {
@@ -284,6 +297,9 @@ export interface WorldOptions {
   code?: Partial<CodePlace>;
   files?: string[];
   server?: FakeServer;
+  embeddings?: EmbeddingAddress;
+  /** What trying an address comes to. */
+  embeddingFailure?: SmError;
   /** Called at every wait of a command. */
   onWait?: (waits: readonly number[]) => void;
 }
@@ -298,6 +314,7 @@ export function createWorld(options: WorldOptions = {}): World {
   let ids = 0;
   const waits: number[] = [];
   const installed: string[] = [];
+  const embeddingsWritten: Config['embeddings'][] = [];
   const places: Place[] = [];
   const { asked, written, ...server } = createServer(options.account, options.server);
   const context: Context = {
@@ -356,6 +373,14 @@ export function createWorld(options: WorldOptions = {}): World {
       },
     },
     inspect: async () => options.findings ?? [],
+    embeddings: {
+      read: async () => options.embeddings,
+      attempt: async () => {
+        if (options.embeddingFailure !== undefined) throw options.embeddingFailure;
+        return { dimensions: 768 };
+      },
+      write: async (embeddings) => void embeddingsWritten.push(embeddings),
+    },
   };
   return {
     brain,
@@ -369,6 +394,7 @@ export function createWorld(options: WorldOptions = {}): World {
     waits,
     places,
     installed,
+    embeddingsWritten,
   };
 }
 

@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import zlib from 'node:zlib';
+import { embedEntries } from './embedded.mjs';
 import { measureWarnings } from './warnings.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -19,6 +20,11 @@ const RESULTS = 50;
 /** Each query by the command line is a process. */
 const CLI_QUERIES = 60;
 const scope = { workspaceId: '', projectId: 'eval' };
+/** `--embeddings=<address up to /v1>,<model>`: measures with vectors of that model, too. */
+const [EMBEDDINGS] = process.argv.flatMap((word) => {
+  const [, url, model] = /^--embeddings=(.+),([^,]+)$/.exec(word) ?? [];
+  return url === undefined ? [] : [{ url, model }];
+});
 
 const sets = { adr: load('adr'), beads: load('beads') };
 const trials = [
@@ -49,6 +55,11 @@ try {
   console.log('\nAnswers that are kept and questions that are refused');
   await abstention('adr', sets.adr, 'beads', sets.beads);
   await abstention('beads', sets.beads, 'adr', sets.adr);
+  if (EMBEDDINGS !== undefined) {
+    console.log('  with embeddings:');
+    await abstention('adr', sets.adr, 'beads', sets.beads, EMBEDDINGS);
+    await abstention('beads', sets.beads, 'adr', sets.adr, EMBEDDINGS);
+  }
   await measureWarnings((entries) => library(entries, {}), sets.beads.entries);
 } finally {
   fs.rmSync(directory, { recursive: true, force: true });
@@ -62,16 +73,25 @@ function methods() {
   }
   all.push(['recall', (entries) => library(entries, {})]);
   all.push(['recall, the nearest misses too', (entries) => library(entries, { isLoose: true })]);
+  if (EMBEDDINGS !== undefined) {
+    all.push(['recall, with embeddings', (entries) => library(entries, {}, EMBEDDINGS)]);
+    all.push([
+      'recall, with embeddings, the nearest misses',
+      (entries) => library(entries, { isLoose: true }, EMBEDDINGS),
+    ]);
+  }
   if (process.argv.includes('--cli')) all.push(['sm brain recall', commandLine]);
   return all;
 }
 
-async function library(entries, options) {
+async function library(entries, options, embeddings) {
   const brain = await openBrain({ directory: path.join(directory, crypto.randomUUID()), host: false });
   for (let from = 0; from < entries.length; from += BATCH) {
     await brain.run('import', { origin: 'import:eval', changes: entries.slice(from, from + BATCH).map(toChange) });
   }
-  const recall = (request) => brain.run('recall', { scope, limit: RESULTS, ...options, ...request });
+  const meaningOf = embeddings === undefined ? async () => ({}) : await embedEntries(brain, embeddings);
+  const recall = async (request) =>
+    brain.run('recall', { scope, limit: RESULTS, ...options, ...request, ...(await meaningOf(request.query)) });
   const search = async (query, more = {}) => (await recall({ query: query.slice(0, 4_096), ...more })).map(idOf);
   return { recall, search, close: () => brain.close() };
 }
@@ -119,8 +139,8 @@ function fts(entries, joiner) {
 }
 
 /** Of its own questions, the right first answers that stay; of another set's, those that get none. */
-async function abstention(name, own, otherName, other) {
-  const strict = await library(own.entries, {});
+async function abstention(name, own, otherName, other, embeddings) {
+  const strict = await library(own.entries, {}, embeddings);
   let right = 0;
   let kept = 0;
   for (const { query, gold, exclude } of own.queries) {

@@ -13,7 +13,7 @@ export async function attempt(endpoint: Endpoint, signal: AbortSignal): Promise<
     if (!(error instanceof EmbeddingFailure)) throw error;
     throw new SmError({
       code: 'unavailable',
-      message: `${endpoint.url} gives no vectors with the model ${endpoint.model}: ${error.message}.`,
+      message: `${endpoint.url} gives no vectors with the model ${endpoint.model}: ${error.told(endpoint.apiKey)}.`,
       hint: 'Nothing was changed. The address is the one up to /v1; see docs/EMBEDDINGS.md.',
       cause: error,
     });

@@ -20,10 +20,34 @@ export interface Endpoint {
   fetch?: typeof fetch;
 }
 
-/** The address did not give vectors; the message is one line that may be shown. */
+/** The address did not give vectors. The message is one line that may be logged: no word of the address's is in it. */
 export class EmbeddingFailure extends Error {
   override readonly name = 'EmbeddingFailure';
+  /** What the address said, one bounded line; it may quote what it was sent. */
+  readonly said: string;
+  /** The address lives, and finds fault with the texts. */
+  readonly isOfTexts: boolean;
+
+  constructor(message: string, { said = '', isOfTexts = false, cause }: FailureDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.said = said;
+    this.isOfTexts = isOfTexts;
+  }
+
+  /** For the user's own eyes: the message with what the address said, the key taken out. */
+  told(apiKey: string | undefined): string {
+    const said = apiKey === undefined ? this.said : this.said.replaceAll(apiKey, '[key]');
+    return said === '' ? this.message : `${this.message}: ${said}`;
+  }
 }
+
+interface FailureDetails {
+  said?: string;
+  isOfTexts?: boolean;
+  cause?: unknown;
+}
+
+const STATUS_OF_TEXTS: readonly number[] = [400, 413, 422];
 
 /** A vector for each text, in their order. @throws EmbeddingFailure */
 export async function embed(endpoint: Endpoint, texts: readonly string[], signal: AbortSignal): Promise<Int8Array[]> {
@@ -48,7 +72,13 @@ export async function embed(endpoint: Endpoint, texts: readonly string[], signal
   } catch (error) {
     throw new EmbeddingFailure(`it did not answer (${causeOf(error, signal)})`, { cause: error });
   }
-  if (response.status !== 200) throw new EmbeddingFailure(`it answered ${response.status}${said(body)}`);
+  const { status } = response;
+  if (status !== 200) {
+    throw new EmbeddingFailure(`it answered ${status}`, {
+      said: saidIn(body),
+      isOfTexts: STATUS_OF_TEXTS.includes(status),
+    });
+  }
   return vectorsOf(body, texts.length);
 }
 
@@ -84,7 +114,7 @@ function isVector(value: unknown): value is number[] {
 }
 
 /** What the address says of an error, as one bounded line: it ends up in a log and on a terminal. */
-function said(body: Buffer): string {
+function saidIn(body: Buffer): string {
   let text: unknown;
   try {
     const { error } = (parseJson(body) ?? {}) as { error?: unknown };
@@ -93,7 +123,7 @@ function said(body: Buffer): string {
     return '';
   }
   if (typeof text !== 'string') return '';
-  return `: ${text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]+/gu, ' ').slice(0, MESSAGE_CHARACTERS_MAX)}`;
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]+/gu, ' ').slice(0, MESSAGE_CHARACTERS_MAX);
 }
 
 function causeOf(error: unknown, signal: AbortSignal): string {

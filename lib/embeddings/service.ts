@@ -65,12 +65,16 @@ export class EmbeddingService {
   /** The model has answered as before since it last failed. */
   #isProbed = false;
   #timer: NodeJS.Timeout | undefined;
+  /** When it will fire, by the monotonic clock. */
+  #dueMs = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
   #isWantedAgain = false;
   #failures = 0;
   #pausedUntilMs = 0;
   #state: EmbeddingFigures['state'] = 'starting';
   #failure: string | undefined;
+  /** Of the failure, in the log. */
+  #logged = '';
 
   constructor(options: EmbeddingOptions) {
     this.#options = options;
@@ -114,6 +118,7 @@ export class EmbeddingService {
       return meaning;
     } catch (error) {
       if (!(error instanceof EmbeddingFailure)) throw error;
+      if (this.#stop.signal.aborted) return undefined;
       this.#pausedUntilMs = this.#nowMs() + PAUSE_MS;
       this.#noteFailure(error);
       this.#schedule(PAUSE_MS);
@@ -133,8 +138,13 @@ export class EmbeddingService {
       this.#isWantedAgain = true;
       return;
     }
+    // The earliest reason counts: who writes on and on would put it off for ever.
+    const dueMs = performance.now() + delayMs;
+    if (this.#dueMs <= dueMs) return;
     clearTimeout(this.#timer);
+    this.#dueMs = dueMs;
     this.#timer = setTimeout(() => {
+      this.#dueMs = Number.POSITIVE_INFINITY;
       this.#running = this.#work();
     }, delayMs);
     this.#timer.unref();
@@ -147,6 +157,7 @@ export class EmbeddingService {
       await this.#embedAll();
       this.#failures = 0;
       this.#failure = undefined;
+      this.#logged = '';
       this.#state = 'ready';
     } catch (error) {
       if (!this.#stop.signal.aborted) {
@@ -170,7 +181,7 @@ export class EmbeddingService {
       if (this.#stop.signal.aborted) return;
       if (items.length > 0) this.#state = 'working';
       const texts = items.map(({ text }) => settings.entryPrefix + text);
-      const vectors = texts.length === 0 ? [] : await embed(settings, texts, this.#within(BATCH_MS));
+      const vectors = await this.#embedTexts(texts);
       const stored = items.flatMap(({ entryId, workspaceId, textHash }, index) => {
         const vector = vectors[index];
         return vector === undefined ? [] : [{ entryId, workspaceId, textHash, data: toBase64(vector) }];
@@ -179,8 +190,7 @@ export class EmbeddingService {
       made += stored.length;
       if (left === 0) break;
     }
-    this.#generation = generation;
-    if (made > 0) onEvent(`embeddings: ${made} made with ${settings.model}`);
+    if (made >= BATCH) onEvent(`embeddings: ${made} made with ${settings.model}`);
   }
 
   /** That of the brain, where the model answers as it did; else a new one, and all vectors are made anew. */
@@ -204,7 +214,23 @@ export class EmbeddingService {
     this.#questions.clear();
     const model = { model: settings.model, generation, dimensions: probe.length, probe: toBase64(probe) };
     await brain.run('embeddingStart', model);
+    this.#generation = generation;
     return generation;
+  }
+
+  /** Undefined for a text that the model refuses by itself: it must not hold up the others for ever. */
+  async #embedTexts(texts: readonly string[]): Promise<(Int8Array | undefined)[]> {
+    if (texts.length === 0) return [];
+    const { settings } = this.#options;
+    try {
+      return await embed(settings, texts, this.#within(BATCH_MS));
+    } catch (error) {
+      if (!(error instanceof EmbeddingFailure) || !error.isOfTexts) throw error;
+      if (texts.length === 1) return [undefined];
+    }
+    const vectors: (Int8Array | undefined)[] = [];
+    for (const text of texts) vectors.push(...(await this.#embedTexts([text])));
+    return vectors;
   }
 
   #within(deadlineMs: number): AbortSignal {
@@ -213,9 +239,11 @@ export class EmbeddingService {
 
   /** Once for each reason, so that an address that is down for a night is one line in the log. */
   #noteFailure(error: unknown): void {
+    const { settings, onEvent } = this.#options;
     const { message } = error as Error;
-    if (message !== this.#failure) this.#options.onEvent(`embeddings: ${this.#options.settings.url}: ${message}`);
-    this.#failure = message;
+    if (message !== this.#logged) onEvent(`embeddings: ${settings.url}: ${message}`);
+    this.#logged = message;
+    this.#failure = error instanceof EmbeddingFailure ? error.told(settings.apiKey) : message;
     this.#state = 'failing';
     this.#isProbed = false;
   }

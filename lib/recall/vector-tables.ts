@@ -53,12 +53,15 @@ export async function readUnembedded(
     .select({ entryId: brainVectors.entryId, textHash: brainVectors.textHash })
     .from(brainVectors)
     .where(inArray(brainVectors.entryId, ids));
-  const { lastSeq } = await countVectors(database);
+  const [last] = await rowsOf<{ seq: string | number | null }>(
+    database,
+    sql`SELECT max(seq) AS seq FROM brain_changes`,
+  );
   return {
     entries: [...entries.values()].map(({ entry }) => entry),
     textHashes: new Map(known.map(({ entryId, textHash }) => [entryId, textHash])),
     upToSeq,
-    left: Math.max(0, lastSeq - upToSeq),
+    left: Math.max(0, Number(last?.seq ?? 0) - upToSeq),
   };
 }
 

@@ -248,6 +248,34 @@ test('[R33] private text, secrets and what was retracted are never sent, and a q
   expect(await state()).toMatchObject({ vectors: OTHERS.length, left: 0 });
 });
 
+test('[R32] a text that the model refuses holds up no other, and is in no log', async () => {
+  server.behave({ refuses: /poison/ });
+  await record(...OTHERS.slice(0, 40), { title: 'poison in the well' }, ...OTHERS.slice(40), {
+    title: 'swift automobile',
+  });
+  const service = start();
+  await ready(service);
+  expect(await state()).toMatchObject({ vectors: OTHERS.length + 1, left: 0 });
+  expect(titles(await ask(service, 'quick car'))).toEqual(['swift automobile']);
+  expect(await service.meaningOf('poison')).toBeUndefined();
+  expect(service.figures().failure).toContain('too odd');
+  expect(events.join('\n')).not.toMatch(/poison|odd/);
+});
+
+test('[R32] who writes on and on does not put it off', async () => {
+  await record(...OTHERS);
+  const service = start();
+  await ready(service);
+  const sent = server.texts.length;
+  await record({ title: 'written' });
+  const writing = setInterval(() => service.noteWrite(), 50);
+  try {
+    await vi.waitFor(() => expect(server.texts.slice(sent)).toEqual(['written']), { timeout: 20_000 });
+  } finally {
+    clearInterval(writing);
+  }
+});
+
 test('[R32] prefixes are put before entries and questions, and a question asked again is not sent again', async () => {
   await record(...OTHERS);
   const service = start({ entryPrefix: 'passage: ', queryPrefix: 'query: ' });

@@ -37,6 +37,8 @@ export interface Behaviour {
   /** Never answers. */
   hangs?: boolean;
   delayMs?: number;
+  /** Refuses, with 400, what has such a text. */
+  refuses?: RegExp;
 }
 
 export async function embeddingServer(port = 0): Promise<EmbeddingServer> {
@@ -52,6 +54,11 @@ export async function embeddingServer(port = 0): Promise<EmbeddingServer> {
       Object.assign(state.last, { authorization: request.headers.authorization, model });
       if (how.hangs === true) return;
       setTimeout(() => {
+        const { refuses } = how;
+        if (refuses !== undefined && input.some((text) => refuses.test(text))) {
+          response.writeHead(400).end(JSON.stringify({ error: { message: `too odd: ${input.join(' ')}` } }));
+          return;
+        }
         response.writeHead(how.status ?? 200, { 'content-type': 'application/json', ...how.headers });
         const data = input.map((text, index) => ({ index, embedding: vectorOf(text, how) }));
         response.end(how.body ?? JSON.stringify({ data, model }));

@@ -50,12 +50,26 @@ export async function resolve(transaction: Database, context: WriteContext, requ
       hint: '"sm brain conflicts --org" lists those that there are; "sm brain edit" changes an entry.',
     });
   }
+  requireSeen(losers, request.seen);
   const chosen = request.take === undefined ? current.entry : chooseLoser(losers, request.take).entry;
   const { updatedAt: _, ...content } = chosen;
   const [written] = await writeVersions(transaction, context, request.requestId, [
     { content: applyEdit(content, edit), current, replaces: [...new Set(losers.map(({ hash }) => hash))] },
   ]);
   return written ?? current.entry;
+}
+
+/** A version that a sync has brought since somebody looked would be settled unread. */
+function requireSeen(losers: ChangeRecord[], seen: string[] | undefined): void {
+  if (seen === undefined) return;
+  const unseen = losers.filter(({ hash }) => !seen.some((prefix) => hash.startsWith(prefix.toLowerCase())));
+  if (unseen.length === 0) return;
+  throw new SmError({
+    code: 'conflict',
+    message: `There are versions that were not seen: ${unseen.map(({ hash }) => hash.slice(0, 12)).join(', ')}.`,
+    hint: 'Nothing was written. Look at them with "sm brain conflicts", and resolve again.',
+    details: { unseen: unseen.map(({ hash }) => hash) },
+  });
 }
 
 function chooseLoser(losers: ChangeRecord[], prefix: string): ChangeRecord {

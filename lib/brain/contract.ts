@@ -183,6 +183,8 @@ export interface ResolveRequest extends WriteRequest {
   take?: string;
   /** Fields that are changed on top of that. */
   edit?: EntryEdit;
+  /** Hashes, or their first digits, of the losing versions that were looked at: with any other one nothing is written. */
+  seen?: string[];
   /** As of a record. */
   allowsSecrets?: boolean;
 }

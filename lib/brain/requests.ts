@@ -109,6 +109,7 @@ const query = v.pipe(
   v.check((s) => s.length <= QUERY_CHARACTERS_MAX, `must have at most ${QUERY_CHARACTERS_MAX} characters`),
 );
 const contentHash = v.pipe(v.string('must be text'), v.regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'));
+const hashPrefix = v.pipe(v.string('must be text'), v.regex(/^[0-9a-f]{1,64}$/i, 'must be hexadecimal digits'));
 const change = v.object({
   changeId: uuid,
   base: v.nullable(contentHash),
@@ -314,7 +315,8 @@ const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
   resolve: v.object({
     ...write,
     reference,
-    take: v.optional(v.pipe(v.string('must be text'), v.regex(/^[0-9a-f]{1,64}$/i, 'must be hexadecimal digits'))),
+    take: v.optional(hashPrefix),
+    seen: v.optional(v.pipe(v.array(hashPrefix, 'must be a list'), v.maxLength(REPLACES_MAX, 'are too many'))),
     edit: v.optional(v.unknown()),
     allowsSecrets,
   }),

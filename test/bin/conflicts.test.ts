@@ -102,6 +102,7 @@ describe('resolve', () => {
   it.each([
     [['--keep'], {}],
     [['--take', '9f86d081'], { take: '9f86d081' }],
+    [['--keep', '--seen', '9f86d081', '--seen', 'ab'], { seen: ['9f86d081', 'ab'] }],
     [['--title', 'New', '--tags', ''], { edit: { title: 'New', tags: [] } }],
     [['--take', '9f86d081', '--confidence', '1'], { take: '9f86d081', edit: { confidence: 1 } }],
   ])('[S14] %j writes the version that is to hold', async (argv, expected) => {

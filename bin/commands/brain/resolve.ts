@@ -9,20 +9,28 @@ export const command: CommandModule = {
   options: [
     { flags: '--keep', summary: 'The current version holds, as it is' },
     { flags: '--take <hash>', summary: 'Begin from the losing version with this hash (or a unique prefix of it)' },
+    {
+      flags: '--seen <hash>',
+      summary: 'A losing version that you have looked at; may be repeated. With any other one nothing is written',
+      isRepeatable: true,
+    },
     ...CONTENT_OPTIONS,
     ALLOW_SECRET_OPTION,
   ],
   notes:
     'Without --take the fields that are named are changed on top of the current version, with it on top of the one that\n' +
-    'lost. The versions that lost stay in the history. sm brain conflicts shows them with their hashes.',
+    'lost. The versions that lost stay in the history. sm brain conflicts shows them with their hashes; with --seen one\n' +
+    'that a sync brings meanwhile is not settled unread.',
   examples: [
     'sm brain resolve 01980c2e-7f3a --keep',
     'sm brain resolve 01980c2e-7f3a --take 9f86d081884c',
+    'sm brain resolve 01980c2e-7f3a --keep --seen 9f86d081884c --seen 60303ae22b99',
     'sm brain resolve 01980c2e-7f3a --conclusion "Lock the row first; retries hide the race."',
   ],
   async run(context, [id = ''], options) {
     const take = options.text('take');
     const edit = await contentOf(context, options);
+    const seen = options.texts('seen');
     const hasEdit = Object.keys(edit).length > 0;
     if (options.isSet('keep') && (take !== undefined || hasEdit)) {
       throw usageError(
@@ -43,6 +51,7 @@ export const command: CommandModule = {
         reference: { workspaceId: location.workspaceId, idOrPrefix: id },
         ...(take === undefined ? {} : { take }),
         ...(hasEdit ? { edit } : {}),
+        ...(seen.length > 0 ? { seen: [...seen] } : {}),
         ...allowanceOf(options),
       });
       await writeEntry(context, options, entry);

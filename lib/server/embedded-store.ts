@@ -149,7 +149,7 @@ class EmbeddedRunner implements SqlRunner {
     if (this.#closing !== undefined) return;
     this.#idleTimer ??= setTimeout(() => {
       this.#idleTimer = undefined;
-      this.#working ??= this.#rest();
+      this.#restWhereDue();
     }, IDLE_UPKEEP_MS).unref();
   }
 
@@ -190,10 +190,16 @@ class EmbeddedRunner implements SqlRunner {
     }
   }
 
-  /** Nobody has written for a while. */
+  /** Nobody has written for a while. Where there is nothing to do, nothing is begun: who writes waits for what is. */
+  #restWhereDue(): void {
+    if (this.#working !== undefined || this.#poison !== undefined || !this.#parts.upkeep.isDue) return;
+    this.#working = this.#rest();
+  }
+
+  /** Ends later than it is called: else its end would be noted before its beginning, and every write would wait for it. */
   async #rest(): Promise<void> {
     try {
-      if (this.#poison === undefined && this.#parts.upkeep.isDue) await this.#parts.upkeep.whenIdle();
+      await this.#parts.upkeep.whenIdle();
     } catch (error) {
       this.#explain(error);
     }

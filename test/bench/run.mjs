@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const BENCHMARKS = ['command', 'footprint', 'throughput', 'recall', 'vectors', 'sync', 'portal'];
+const BENCHMARKS = ['command', 'footprint', 'throughput', 'recall', 'vectors', 'sync', 'server', 'portal'];
 const chosen = process.argv.slice(2);
 const unknown = chosen.find((name) => !BENCHMARKS.includes(name));
 if (unknown !== undefined) {

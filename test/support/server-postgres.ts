@@ -16,7 +16,8 @@ export interface TestPostgres {
   stop(): Promise<void>;
 }
 
-export async function startPostgres(): Promise<TestPostgres> {
+/** @param isDurable as in earnest: each commit waits for the disk */
+export async function startPostgres({ isDurable = false } = {}): Promise<TestPostgres> {
   makeLinks();
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'stackmemory-postgres-'));
   fs.chmodSync(directory, 0o755);
@@ -31,7 +32,9 @@ export async function startPostgres(): Promise<TestPostgres> {
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C.UTF-8'],
     // Durability is the database's own; the tests kill servers, not the database.
-    postgresFlags: ['-c', 'fsync=off', '-c', 'max_connections=100', '-c', 'unix_socket_directories='],
+    postgresFlags: ['max_connections=100', 'unix_socket_directories=', ...(isDurable ? [] : ['fsync=off'])].flatMap(
+      (setting) => ['-c', setting],
+    ),
     onLog: (line) => complaints.push(line),
     onError: (line) => complaints.push(String(line)),
   });

@@ -9,12 +9,11 @@ import type { Context, Options } from '../command.ts';
 import { fenceOf, scopeOf, withBrain } from '../session.ts';
 import type { HookEvent, HookInput } from './input.ts';
 import { readSession, type SessionMark, writeSession } from './sessions.ts';
-import { failureAmong, questionOf } from './warning.ts';
+import { failureAmong, questionOf, WARNING_HITS_MAX } from './warning.ts';
 
 /** Tokens at a session's start, and of a warning. */
 const CONTEXT_TOKENS = 1_500;
 const WARNING_CHARACTERS_MAX = 600;
-const WARNING_HITS_MAX = 5;
 /** Sessions that are over sooner have learned nothing that wants recording. */
 const REMINDER_AFTER_MS = 10 * 60_000;
 

@@ -4,6 +4,8 @@ import { hasFailed } from '../../lib/core/failed.ts';
 
 /** A warning interrupts: what is found must be more than barely relevant. docs/AGENTS.md has what other values give. */
 export const WARNING_SCORE_MIN = 0.5;
+/** The foremost that are looked at. */
+export const WARNING_HITS_MAX = 5;
 /** Commands of a word or two (`ls`, `git status`) are no experiment. */
 const COMMAND_WORDS_MIN = 3;
 const COMMAND_CHARACTERS_MAX = 2_000;

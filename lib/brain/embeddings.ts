@@ -5,7 +5,14 @@
 import type { VectorModel } from '../core/embedding.ts';
 import type { Entry } from '../core/entry.ts';
 import { sha256Hex } from '../protocol/hash.ts';
-import { beginVectors, countVectors, readUnembedded, readVectorState, writeVectors } from '../recall/vector-tables.ts';
+import {
+  beginVectors,
+  countLeft,
+  countVectors,
+  readUnembedded,
+  readVectorState,
+  writeVectors,
+} from '../recall/vector-tables.ts';
 import type { Database } from '../store/database.ts';
 import { sortOut } from './disclosure.ts';
 import type { EmbeddingState, EmbeddingStoreRequest, PendingEmbeddings } from './recall-contract.ts';
@@ -16,9 +23,8 @@ const TEXT_CHARACTERS_MAX = 2_000;
 export async function embeddingState(database: Database): Promise<EmbeddingState | undefined> {
   const state = await readVectorState(database);
   if (state === undefined) return undefined;
-  const { vectors, lastSeq } = await countVectors(database);
-  const { model, generation, dimensions, probe } = state;
-  return { model, generation, dimensions, probe, vectors, left: Math.max(0, lastSeq - state.seq) };
+  const { seq, ...model } = state;
+  return { ...model, vectors: await countVectors(database), left: await countLeft(database, seq) };
 }
 
 export async function embeddingStart(transaction: Database, model: VectorModel): Promise<Record<string, never>> {

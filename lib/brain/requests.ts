@@ -12,10 +12,8 @@ import {
   BATCH_CHANGES_MAX,
   CONTEXT_TOKENS_MAX,
   CONTEXT_TOKENS_MIN,
-  EMBEDDING_DIMENSIONS_MAX,
   LABEL_CHARACTERS_MAX,
   QUERY_CHARACTERS_MAX,
-  RESULTS_MAX,
   SCOPE_CHARACTERS_MAX,
   TAGS_MAX,
   WHY_COMMITS_MAX,
@@ -26,25 +24,20 @@ import { VERDICTS } from '../core/standing.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
 import { replacedName } from '../protocol/wire.ts';
 import { CONTEXT_FORMATS, ENTRY_KINDS, ENTRY_STATUSES } from '../core/vocabulary.ts';
+import { EMBEDDING_SCHEMAS, SYNC_SCHEMAS } from './background-requests.ts';
 import type { OperationName, RequestOf } from './contract.ts';
-
-/** An origin is an address or a file name. */
-const ORIGIN_CHARACTERS_MAX = 4_096;
-/** A vector's bytes in base64. */
-const VECTOR_CHARACTERS_MAX = Math.ceil(EMBEDDING_DIMENSIONS_MAX / 3) * 4;
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const NOT_PLAIN = /\p{Cc}|\p{Surrogate}/u;
-
-function plain(charactersMax: number) {
-  return v.pipe(
-    v.string('must be text'),
-    v.check(
-      (s) => s.length <= charactersMax && !NOT_PLAIN.test(s),
-      `must be plain text of at most ${charactersMax} characters`,
-    ),
-  );
-}
+import {
+  batchLimit,
+  limit,
+  meaning,
+  namedScopeId,
+  ORIGIN_CHARACTERS_MAX,
+  plain,
+  scopeId,
+  time,
+  uuid,
+  wholeNumber,
+} from './request-parts.ts';
 
 function batch() {
   return v.pipe(
@@ -57,23 +50,9 @@ function isBatchSize(items: number): boolean {
   return items >= 1 && items <= BATCH_CHANGES_MAX;
 }
 
-const uuid = v.pipe(v.string('must be text'), v.regex(UUID, 'must be a UUID'));
-const scopeId = plain(SCOPE_CHARACTERS_MAX);
-const wholeNumber = v.pipe(v.number('must be a number'), v.safeInteger('must be a whole number'));
-const limitMessage = `must be a whole number from 1 to ${RESULTS_MAX}`;
-const limit = v.pipe(
-  v.number(limitMessage),
-  v.check((n) => Number.isSafeInteger(n) && n >= 1 && n <= RESULTS_MAX, limitMessage),
-);
-
 const write = { requestId: uuid };
 const scope = v.object({ workspaceId: scopeId, projectId: scopeId });
 const readScope = v.object({ workspaceId: scopeId, projectId: v.nullable(scopeId) });
-const namedScopeId = v.pipe(
-  scopeId,
-  v.check((s) => s !== '', 'must not be empty'),
-);
-const batchLimit = v.pipe(limit, v.maxValue(BATCH_CHANGES_MAX, `must be at most ${BATCH_CHANGES_MAX}`));
 const reference = v.object({ workspaceId: scopeId, idOrPrefix: v.string('must be text') });
 const provenance = v.partial(
   v.object({
@@ -118,114 +97,6 @@ const change = v.object({
   withdraws: v.optional(v.nullable(uuid)),
   entry: v.unknown(),
 });
-
-const peer = v.object({ endpoint: plain(ORIGIN_CHARACTERS_MAX), workspaceId: namedScopeId });
-const seq = v.pipe(wholeNumber, v.minValue(0, 'must not be negative'));
-const nullableText = v.nullable(plain(ORIGIN_CHARACTERS_MAX));
-const time = v.pipe(wholeNumber, v.minValue(0, 'must not be before 1970'));
-const refusalText = v.pipe(v.string('must be text'), v.maxLength(ORIGIN_CHARACTERS_MAX, 'is too long'));
-
-const SYNC_SCHEMAS = {
-  syncState: peer,
-  syncStanding: peer,
-  syncOutgoing: v.object({ peer, afterSeq: seq, limit: batchLimit }),
-  syncVersions: v.object({
-    workspaceId: namedScopeId,
-    entryIds: v.pipe(v.array(uuid, 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many')),
-  }),
-  syncDigest: v.object({
-    workspaceId: namedScopeId,
-    ranges: v.pipe(
-      v.array(v.object({ from: plain(64), to: v.nullable(plain(64)) }), 'must be a list'),
-      v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
-    ),
-    stampsMax: seq,
-  }),
-  syncNote: v.object({
-    peer,
-    position: v.optional(
-      v.partial(
-        v.object({
-          epoch: nullableText,
-          protocol: v.nullable(v.picklist([1, 2], 'must be 1 or 2')),
-          pushedSeq: seq,
-          chain: plain(64),
-          scannedSeq: seq,
-          cursors: v.record(scopeId, seq),
-        }),
-      ),
-    ),
-    refusals: v.optional(
-      v.pipe(
-        v.array(
-          v.object({
-            direction: v.picklist(['push', 'pull'], 'must be push or pull'),
-            changeId: plain(SCOPE_CHARACTERS_MAX),
-            entryId: v.nullable(uuid),
-            seq: v.nullable(seq),
-            code: plain(SCOPE_CHARACTERS_MAX),
-            message: refusalText,
-            refusedAt: time,
-          }),
-          'must be a list',
-        ),
-        v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
-      ),
-    ),
-    accepted: v.optional(v.array(uuid, 'must be a list')),
-    clockOffsetMs: v.optional(wholeNumber),
-    lastPushAt: v.optional(time),
-    lastPullAt: v.optional(time),
-    lastError: v.optional(v.nullable(v.object({ code: plain(64), message: refusalText, at: time }))),
-  }),
-  syncApply: v.object({
-    peer,
-    changes: v.optional(v.pipe(v.array(v.unknown(), 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many'))),
-    columns: v.optional(v.record(v.string(), v.unknown())),
-    entries: v.optional(v.pipe(v.array(v.unknown(), 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many'))),
-    cursor: v.optional(v.object({ projectId: scopeId, value: seq, epoch: nullableText })),
-  }),
-  syncRestamp: v.object({
-    peer,
-    changes: v.pipe(
-      v.array(v.object({ changeId: uuid, seq }), 'must be a list'),
-      v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
-    ),
-    clockOffsetMs: wholeNumber,
-    isForced: v.boolean('must be true or false'),
-  }),
-  syncRenew: v.object({}),
-};
-
-const signedBytes = v.pipe(plain(VECTOR_CHARACTERS_MAX), v.regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be base64'));
-const generation = plain(LABEL_CHARACTERS_MAX);
-const meaning = v.optional(v.object({ generation, vector: signedBytes }));
-
-const EMBEDDING_SCHEMAS = {
-  embeddingState: v.object({}),
-  embeddingStart: v.object({
-    model: plain(ORIGIN_CHARACTERS_MAX),
-    generation,
-    dimensions: v.pipe(
-      wholeNumber,
-      v.minValue(1, 'must be at least 1'),
-      v.maxValue(EMBEDDING_DIMENSIONS_MAX, 'are too many'),
-    ),
-    probe: signedBytes,
-  }),
-  embeddingPending: v.object({ generation, limit: batchLimit }),
-  embeddingStore: v.object({
-    generation,
-    upToSeq: seq,
-    vectors: v.pipe(
-      v.array(
-        v.object({ entryId: uuid, workspaceId: scopeId, textHash: plain(64), data: signedBytes }),
-        'must be a list',
-      ),
-      v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
-    ),
-  }),
-};
 
 const SCHEMAS: { [O in OperationName]: v.GenericSchema } = {
   record: v.object({

@@ -6,6 +6,7 @@
 import { EMBEDDING_DIMENSIONS_MAX } from '../core/limits.ts';
 import { parseJson, readBody } from '../protocol/body.ts';
 import { packVector } from '../recall/vectors.ts';
+import { plainText } from '../sync/transport.ts';
 
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 const MESSAGE_CHARACTERS_MAX = 200;
@@ -122,8 +123,7 @@ function saidIn(body: Buffer): string {
   } catch {
     return '';
   }
-  if (typeof text !== 'string') return '';
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]+/gu, ' ').slice(0, MESSAGE_CHARACTERS_MAX);
+  return typeof text === 'string' ? plainText(text, MESSAGE_CHARACTERS_MAX) : '';
 }
 
 function causeOf(error: unknown, signal: AbortSignal): string {

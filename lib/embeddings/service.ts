@@ -8,9 +8,10 @@ import { randomUUID } from 'node:crypto';
 import type { Brain } from '../brain/contract.ts';
 import type { Meaning } from '../core/embedding.ts';
 import { marksPrivate } from '../core/private.ts';
-import { cosine } from '../recall/vectors.ts';
+import { cosine, fromBase64, toBase64 } from '../recall/vectors.ts';
 import { maskSecrets } from '../secrets/mask.ts';
 import { backOffMs } from '../sync/back-off.ts';
+import { EarliestTimer } from '../sync/earliest-timer.ts';
 import { embed, EmbeddingFailure, type Endpoint } from './endpoint.ts';
 
 /** Texts of one call, and changes that are looked at for them. */
@@ -64,9 +65,9 @@ export class EmbeddingService {
   #dimensions = 0;
   /** The model has answered as before since it last failed. */
   #isProbed = false;
-  #timer: NodeJS.Timeout | undefined;
-  /** When it will fire, by the monotonic clock. */
-  #dueMs = Number.POSITIVE_INFINITY;
+  readonly #timer = new EarliestTimer(() => {
+    this.#running = this.#work();
+  });
   #running: Promise<void> | undefined;
   #isWantedAgain = false;
   #failures = 0;
@@ -128,7 +129,7 @@ export class EmbeddingService {
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     await this.#running;
   }
 
@@ -138,16 +139,7 @@ export class EmbeddingService {
       this.#isWantedAgain = true;
       return;
     }
-    // The earliest reason counts: who writes on and on would put it off for ever.
-    const dueMs = performance.now() + delayMs;
-    if (this.#dueMs <= dueMs) return;
-    clearTimeout(this.#timer);
-    this.#dueMs = dueMs;
-    this.#timer = setTimeout(() => {
-      this.#dueMs = Number.POSITIVE_INFINITY;
-      this.#running = this.#work();
-    }, delayMs);
-    this.#timer.unref();
+    this.#timer.set(delayMs);
   }
 
   async #work(): Promise<void> {
@@ -200,8 +192,7 @@ export class EmbeddingService {
     const [probe] = await embed(settings, [settings.entryPrefix + PROBE], this.#within(PROBE_MS));
     if (probe === undefined) throw new EmbeddingFailure('it gave no vector');
     const known = await brain.run('embeddingState', {});
-    const before = known === undefined ? undefined : new Int8Array(Buffer.from(known.probe, 'base64'));
-    const isSame = known?.model === settings.model && before !== undefined && cosine(before, probe) >= PROBE_COSINE_MIN;
+    const isSame = known?.model === settings.model && cosine(fromBase64(known.probe), probe) >= PROBE_COSINE_MIN;
     this.#isProbed = true;
     this.#dimensions = probe.length;
     if (isSame) {
@@ -247,8 +238,4 @@ export class EmbeddingService {
     this.#state = 'failing';
     this.#isProbed = false;
   }
-}
-
-function toBase64(vector: Int8Array): string {
-  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
 }

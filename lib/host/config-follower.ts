@@ -90,7 +90,7 @@ export function configFileOf(directory: string): string | undefined {
 }
 
 /** The engine, asked again where its database was opened anew meanwhile. */
-export function patientBrain(engine: Brain): Brain {
+export function patientBrain(engine: Pick<Brain, 'run'>): Brain {
   return {
     run: (operation, request) => repeatWhileLost(() => engine.run(operation, request), isDatabaseRestart),
     close: () => Promise.resolve(),

@@ -34,7 +34,6 @@ export class Keepers {
         if (operation === 'syncApply') this.#embeddings?.service?.noteWrite();
         return answer;
       },
-      close: () => Promise.resolve(),
     });
     const about = { configFile, onEvent };
     this.#sync = new ConfigFollower({

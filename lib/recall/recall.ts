@@ -68,7 +68,8 @@ export async function recallEntries(database: Database, asked: RecallQuery): Pro
   const corpus = await Corpus.open(database, scope.workspaceId, [...terms], [...past.values()]);
   const worths = await weighWords(database, corpus, parsed);
   const exact = { terms: exactTerms, worth: EXACT_WORTH * worths.max };
-  const candidates = corpus.score(worths.terms, demands, exact);
+  const scoring = { terms: worths.terms, demands, exact };
+  const candidates = corpus.score(scoring);
   const sieve = { scope, filter, wanted: Math.max(query.limit, REORDERED_MAX), phrases: parsed.phrases };
   let found = await readFound(database, candidates, sieve);
   // A phrase that nothing has is a wish, not a filter: the words may still be there.
@@ -77,9 +78,7 @@ export async function recallEntries(database: Database, asked: RecallQuery): Pro
   const nearness = asOfMs === undefined ? query.nearness : undefined;
   const ids = new Set(found.map(({ entry }) => entry.entryId));
   const near = nearness?.nearest.filter((id) => !ids.has(id)) ?? [];
-  found.push(
-    ...(await readNamed(database, near, sieve, (entry) => corpus.scoreOne(entry, worths.terms, demands, exact))),
-  );
+  found.push(...(await readNamed(database, near, sieve, (entry) => corpus.scoreOne(entry, scoring))));
 
   const ranked = rank(found, { parsed, worths, nowMs: asOfMs ?? query.nowMs, ...(nearness && { nearness }) });
   const relevant = query.isLoose === true ? ranked : keepRelevant(ranked, parsed.words.length);

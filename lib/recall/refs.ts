@@ -136,7 +136,7 @@ async function readCandidates(
   const waiting = new Map<string, Entry>();
   for (const { terms, all } of anyOf) {
     const worths = new Map(terms.map((term) => [term, 1]));
-    for (const found of corpus.score(worths, { all, none: [] }, { terms: [], worth: 0 })) {
+    for (const found of corpus.score({ terms: worths, demands: { all, none: [] }, exact: { terms: [], worth: 0 } })) {
       if ('doc' in found) docs.add(found.doc);
       else waiting.set(found.waiting.entry.entryId, found.waiting.entry);
     }

@@ -30,12 +30,12 @@ interface Scoring {
   terms: ReadonlyMap<string, number>;
   demands: Demands;
   exact: Exact;
-  weigh: Weigh;
 }
 
 /** The workspace's index as one question sees it. */
 export class Corpus {
   readonly statistics: Statistics;
+  readonly #weigh: Weigh;
   readonly #segments: Segment[];
   readonly #waiting: EntryWithHash[];
   readonly #postings = new Map<string, Map<number, Uint8Array>>();
@@ -56,6 +56,7 @@ export class Corpus {
       if (dead.length > 0) this.#dead.set(segment, new Set(dead.map(([place]) => place)));
     }
     this.statistics = { documents, averageLength: documents === 0 ? 0 : length / documents };
+    this.#weigh = weigher(this.statistics);
   }
 
   /** With these terms loaded. `past` are entries as they once were; they count instead of what they are now. */
@@ -106,32 +107,34 @@ export class Corpus {
    * Every document that has one of the terms and meets the demands, with the sum of what its terms are worth. All terms
    * and demands must be loaded. In no order.
    */
-  score(terms: ReadonlyMap<string, number>, demands: Demands, exact: Exact): Candidate[] {
-    const weigh = weigher(this.statistics);
+  score(scoring: Scoring): Candidate[] {
     const candidates: Candidate[] = [];
-    for (const { segment } of this.#segments) this.#scoreSegment(segment, { terms, demands, exact, weigh }, candidates);
+    for (const { segment } of this.#segments) this.#scoreSegment(segment, scoring, candidates);
     for (const waiting of this.#waiting) {
-      const bm25 = scoreEntry(waiting, { terms, demands, exact, weigh }) ?? 0;
+      const bm25 = this.scoreOne(waiting, scoring) ?? 0;
       if (bm25 > 0) candidates.push({ bm25, waiting });
     }
     return candidates;
   }
 
   /** BM25 of one entry; 0 for one that has none of the terms, undefined for one that does not meet the demands. */
-  scoreOne(
-    entry: EntryWithHash,
-    terms: ReadonlyMap<string, number>,
-    demands: Demands,
-    exact: Exact,
-  ): number | undefined {
-    return scoreEntry(entry, { terms, demands, exact, weigh: weigher(this.statistics) });
+  scoreOne(entry: EntryWithHash, { terms, demands, exact }: Scoring): number | undefined {
+    const { weights, attributes, lengthCode } = analysed(entry).document;
+    const has = (term: string): boolean => weights.has(term) || (term.startsWith('=') && attributes.includes(term));
+    if (!demands.all.every(has) || demands.none.some(has)) return undefined;
+    let bm25 = exact.worth * exact.terms.filter(has).length;
+    for (const [term, worth] of terms) {
+      const weight = weights.get(term);
+      if (weight !== undefined) bm25 += worth * this.#weigh(weight, lengthCode);
+    }
+    return bm25;
   }
 
-  #scoreSegment(segment: number, { terms, demands, exact, weigh }: Scoring, candidates: Candidate[]): void {
+  #scoreSegment(segment: number, { terms, demands, exact }: Scoring, candidates: Candidate[]): void {
     const scores = new Float64Array(SEGMENT_DOCUMENTS_MAX);
     for (const [term, worth] of terms) {
       this.#visit(term, segment, (place, weight, lengthCode) => {
-        scores[place] = (scores[place] ?? 0) + worth * weigh(weight, lengthCode);
+        scores[place] = (scores[place] ?? 0) + worth * this.#weigh(weight, lengthCode);
       });
     }
     for (const term of exact.terms) {
@@ -160,16 +163,4 @@ export class Corpus {
       if (!dead.has(place)) visit(place, weight, lengthCode);
     });
   }
-}
-
-function scoreEntry(entry: EntryWithHash, { terms, demands, exact, weigh }: Scoring): number | undefined {
-  const { weights, attributes, lengthCode } = analysed(entry).document;
-  const has = (term: string): boolean => weights.has(term) || (term.startsWith('=') && attributes.includes(term));
-  if (!demands.all.every(has) || demands.none.some(has)) return undefined;
-  let bm25 = exact.worth * exact.terms.filter(has).length;
-  for (const [term, worth] of terms) {
-    const weight = weights.get(term);
-    if (weight !== undefined) bm25 += worth * weigh(weight, lengthCode);
-  }
-  return bm25;
 }

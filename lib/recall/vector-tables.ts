@@ -9,6 +9,7 @@ import type { Entry } from '../core/entry.ts';
 import { type Database, rowsOf } from '../store/database.ts';
 import { readEntries } from '../store/read.ts';
 import { brainVectors } from '../store/schema.ts';
+import { fromBase64 } from './vectors.ts';
 
 const META_KEY = 'embeddings';
 
@@ -22,12 +23,18 @@ export async function readVectorState(database: Database): Promise<VectorState |
   return row === undefined ? undefined : (JSON.parse(row.value) as VectorState);
 }
 
-export async function countVectors(database: Database): Promise<{ vectors: number; lastSeq: number }> {
-  const [row] = await rowsOf<{ vectors: string | number; last_seq: string | number | null }>(
+export async function countVectors(database: Database): Promise<number> {
+  const [row] = await rowsOf<{ count: string | number }>(database, sql`SELECT count(*) AS count FROM brain_vectors`);
+  return Number(row?.count ?? 0);
+}
+
+/** Changes that come after that place in the log. */
+export async function countLeft(database: Database, seq: number): Promise<number> {
+  const [row] = await rowsOf<{ left: string | number }>(
     database,
-    sql`SELECT (SELECT count(*) FROM brain_vectors) AS vectors, (SELECT max(seq) FROM brain_changes) AS last_seq`,
+    sql`SELECT coalesce(max(seq), 0) - ${seq} AS left FROM brain_changes`,
   );
-  return { vectors: Number(row?.vectors ?? 0), lastSeq: Number(row?.last_seq ?? 0) };
+  return Math.max(0, Number(row?.left ?? 0));
 }
 
 /** Forgets every vector; those of this model begin at the beginning. */
@@ -53,15 +60,11 @@ export async function readUnembedded(
     .select({ entryId: brainVectors.entryId, textHash: brainVectors.textHash })
     .from(brainVectors)
     .where(inArray(brainVectors.entryId, ids));
-  const [last] = await rowsOf<{ seq: string | number | null }>(
-    database,
-    sql`SELECT max(seq) AS seq FROM brain_changes`,
-  );
   return {
     entries: [...entries.values()].map(({ entry }) => entry),
     textHashes: new Map(known.map(({ entryId, textHash }) => [entryId, textHash])),
     upToSeq,
-    left: Math.max(0, Number(last?.seq ?? 0) - upToSeq),
+    left: await countLeft(database, upToSeq),
   };
 }
 
@@ -91,10 +94,6 @@ export async function readVectors(
       WHERE workspace_id = ${workspaceId} AND entry_id > ${afterId} ORDER BY entry_id LIMIT ${limit}`,
   );
   return rows.map(({ entry_id: entryId, value }) => ({ entryId, vector: fromBase64(value) }));
-}
-
-export function fromBase64(text: string): Int8Array {
-  return new Int8Array(Buffer.from(text, 'base64'));
 }
 
 async function writeState(transaction: Database, state: VectorState): Promise<void> {

@@ -24,6 +24,14 @@ export function packVector(values: readonly number[]): Int8Array | undefined {
   return Int8Array.from(values, (value) => Math.round((value / greatest) * BYTE_MAX));
 }
 
+export function toBase64(vector: Int8Array): string {
+  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
+}
+
+export function fromBase64(text: string): Int8Array {
+  return new Int8Array(Buffer.from(text, 'base64'));
+}
+
 export function cosine(one: Int8Array, other: Int8Array): number {
   if (one.length !== other.length) return 0;
   return dot(one, other, 0) / (lengthOf(one) * lengthOf(other));

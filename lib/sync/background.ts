@@ -6,6 +6,7 @@
  */
 import type { Brain } from '../brain/contract.ts';
 import { backOffMs } from './back-off.ts';
+import { EarliestTimer } from './earliest-timer.ts';
 import type { SyncReport } from './report.ts';
 import { listen } from './stream.ts';
 import { type SyncOptions, syncOnce, waitFor } from './sync-once.ts';
@@ -43,9 +44,9 @@ export class BackgroundSync {
   readonly #options: BackgroundOptions;
   readonly #random: () => number;
   readonly #stop = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
-  /** When the timer will fire, by the monotonic clock. */
-  #dueMs = Number.POSITIVE_INFINITY;
+  readonly #timer = new EarliestTimer(() => {
+    this.#running = this.#run();
+  });
   #running: Promise<void> | undefined;
   #isWantedAgain = false;
   #failures = 0;
@@ -71,7 +72,7 @@ export class BackgroundSync {
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     await this.#running;
     await this.#stream;
   }
@@ -82,14 +83,7 @@ export class BackgroundSync {
       this.#isWantedAgain = true;
       return;
     }
-    const dueMs = performance.now() + delayMs;
-    if (dueMs >= this.#dueMs) return;
-    clearTimeout(this.#timer);
-    this.#dueMs = dueMs;
-    this.#timer = setTimeout(() => {
-      this.#dueMs = Number.POSITIVE_INFINITY;
-      this.#running = this.#run();
-    }, delayMs);
+    this.#timer.set(delayMs);
   }
 
   async #run(): Promise<void> {

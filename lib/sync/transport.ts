@@ -248,5 +248,5 @@ function strange(what: string): Failure {
 
 /** A server's words end up on a terminal and in a log: one line, bounded, nothing but text. */
 export function plainText(text: string, charactersMax = MESSAGE_CHARACTERS_MAX): string {
-  return text.slice(0, charactersMax).replaceAll(/[\p{Cc}\p{Cf}\p{Surrogate}]+/gu, ' ');
+  return text.slice(0, charactersMax).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]+/gu, ' ');
 }

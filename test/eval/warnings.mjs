@@ -3,9 +3,8 @@
  * of it; of commands beside them with the same tool, and of everyday ones, those that are warned of anything.
  */
 import fs from 'node:fs';
-import { failureAmong, questionOf, WARNING_SCORE_MIN } from '../../bin/hooks/warning.ts';
+import { failureAmong, questionOf, WARNING_HITS_MAX, WARNING_SCORE_MIN } from '../../bin/hooks/warning.ts';
 
-const HITS = 5;
 const THRESHOLDS = [0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6];
 
 /** @param open makes a brain of entries, and gives `recall(query)` with `close()` */
@@ -21,7 +20,7 @@ export async function measureWarnings(open, noise) {
     const brain = await open(entries);
     const ask = async (command) => {
       const query = questionOf(command);
-      return query === undefined ? [] : brain.recall({ query, kind: 'experiment', limit: HITS });
+      return query === undefined ? [] : brain.recall({ query, kind: 'experiment', limit: WARNING_HITS_MAX });
     };
     const again = await all(failed, ({ title, again: commands }) =>
       all(commands, async (one) => ({ title, hits: await ask(one) })),

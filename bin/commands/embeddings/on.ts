@@ -3,7 +3,7 @@ import { SmError } from '../../../lib/core/errors.ts';
 import { EMBEDDING_TIMEOUT_MS_DEFAULT } from '../../../lib/scope/embedding-settings.ts';
 import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Context, EmbeddingAddress, Options } from '../../command.ts';
-import { collect } from '../../input.ts';
+import { readStdin } from '../../input.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
 import { failureWithoutSecrets } from '../../secrets.ts';
@@ -81,7 +81,7 @@ async function addressOf(context: Context, options: Options): Promise<EmbeddingA
 
 async function keyOf(context: Context, options: Options): Promise<string | undefined> {
   const given = options.text('key');
-  const key = given === '-' ? String(await collect(context.stdin.chunks(), 'stdin', KEY_BYTES_MAX)).trim() : given;
+  const key = given === '-' ? String(await readStdin(context, 'the key', KEY_BYTES_MAX)).trim() : given;
   if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
     throw new SmError({ code: 'bad_request', message: 'That is no key.', hint: 'A key is one word of plain letters.' });
   }

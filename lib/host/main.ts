@@ -5,13 +5,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { SmError, toSmError } from '../core/errors.ts';
+import { toSmError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
 import { BrainEngine } from './engine.ts';
 import { HOST_READY_DESCRIPTOR, type HostStartReport } from './host-process.ts';
 import { createLog } from './log-file.ts';
 import { type LockPatience, takeBrainLock } from './owned-brain.ts';
-import { type HeldLock, type LockHolder, readLockHolder } from './lock.ts';
+import type { HeldLock, LockHolder } from './lock.ts';
 import { createSocketPath, type HostInfo, lockIdOf, placesOf, readHostInfo, writeHostInfo } from './places.ts';
 import { Keepers } from './keepers.ts';
 import { HostServer } from './server.ts';
@@ -35,18 +35,20 @@ process.on('uncaughtException', (error) => {
   process.exit(1);
 });
 
+let isNeedless = false;
 try {
   await serve();
 } catch (error) {
   log(`did not start: ${(error as Error).message}`);
-  const isNeedless =
-    error instanceof SmError && error.code === 'store_locked' && isServed(readLockHolder(places.lockFile));
   report(isNeedless ? { listening: true } : { error: toSmError(error).toJSON() });
   process.exit(isNeedless ? 0 : toSmError(error).exitCode); // A socket that is open already must not keep it alive.
 }
 
 async function serve(): Promise<void> {
-  const lock = await takeBrainLock(brainDirectory, 'host', LOCK_PATIENCE_MS, isServed);
+  const lock = await takeBrainLock(brainDirectory, 'host', LOCK_PATIENCE_MS, (holder) => {
+    isNeedless = isServed(holder); // Noted here: a host that makes room in the next moment takes its announcement along.
+    return isNeedless;
+  });
   process.chdir(brainDirectory); // Hold no other directory, so that it can be unmounted or removed.
   const pulse = new Int32Array(new SharedArrayBuffer(4));
   const engine = new BrainEngine({ brainDirectory, pulse, onEvent: log });
@@ -129,8 +131,8 @@ function endIfDisplaced(lock: HeldLock): void {
 }
 
 /** Whether the lock is held by a host that has announced itself: then another one is not needed. */
-function isServed(holder: LockHolder | undefined): boolean {
-  return holder?.kind === 'host' && holder.pid !== process.pid && readHostInfo(places)?.pid === holder.pid;
+function isServed(holder: LockHolder): boolean {
+  return holder.kind === 'host' && holder.pid !== process.pid && readHostInfo(places)?.pid === holder.pid;
 }
 
 /** A host that nobody can find would lock everybody out: it announces itself again, or ends. */

@@ -35,7 +35,7 @@ export async function takeBrainLock(
     if (lock !== undefined) return lock;
     const holder = readLockHolder(lockFile);
     const isTooLong = performance.now() - started >= patienceMs[holder?.kind ?? 'process'];
-    if (isTooLong || (holder !== undefined && isVain(holder))) throw locked(holder);
+    if ((holder !== undefined && isVain(holder)) || isTooLong) throw locked(holder);
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_INTERVAL_MS));
   }
 }

@@ -1,11 +1,12 @@
 /** How a host comes and goes: one for all who start at once, and none left when it is not wanted any more. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { hostStatus, stopHost } from '../../lib/host/control.ts';
+import { startHost } from '../../lib/host/host-process.ts';
 import { tryTakeLock } from '../../lib/host/lock.ts';
-import { placesOf } from '../../lib/host/places.ts';
+import { lockIdOf, placesOf } from '../../lib/host/places.ts';
 import { openOwnedBrain } from '../../lib/host/owned-brain.ts';
 import { startHostOnce } from '../../lib/host/start.ts';
 import {
@@ -185,6 +186,28 @@ test('[H8] a host whose announcement is removed announces itself again; one whos
   expect(hostProcessesOf(directory)).toHaveLength(1);
   await other.close();
   await brain.close();
+});
+
+test('[H8] one that is started needlessly says so, also where the host before makes room in that very moment', async () => {
+  const directory = newBrainDirectory();
+  fs.mkdirSync(directory, { mode: 0o700 });
+  const places = placesOf(directory);
+  const lock = tryTakeLock(places.lockFile, { pid: process.pid, kind: 'host' });
+  // A pipe holds its text for one reader: whoever looks a second time finds that the announcement is gone.
+  execFileSync('mkfifo', [places.hostInfoFile]);
+  const announcement = { pid: process.pid, version: '0.0.1', socket: '', secret: '', lockId: lockIdOf(places) };
+  const started = outcomeOf(startHost(directory, IDLE_MS));
+  await fs.promises.writeFile(places.hostInfoFile, JSON.stringify(announcement));
+  const over = new AbortController();
+  const emptying = (async () => {
+    while (!over.signal.aborted) await fs.promises.writeFile(places.hostInfoFile, '');
+  })();
+  expect(await started).toEqual({ value: undefined });
+  over.abort();
+  const reader = fs.openSync(places.hostInfoFile, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  await emptying;
+  fs.closeSync(reader);
+  lock?.release();
 });
 
 test('[H9] a host whose starter is killed serves the next caller, and is the only one', async () => {

@@ -74,6 +74,8 @@ const digestAnswer = v.object({
 const historyAnswer = v.object({ changes: v.array(v.unknown()), serverCursor: number, hasMore: v.boolean() });
 const health = v.object({ version: v.string(), protocolVersions: v.array(v.number()) });
 
+export type Pulled = Told<PullAnswer1 | PullAnswer2>;
+
 export interface Told<Body> {
   answer: Body;
   clockOffsetMs: number | null;
@@ -132,7 +134,7 @@ export async function pull(
     limit: number;
     replica: ReplicaPosition;
   },
-): Promise<Told<PullAnswer1 | PullAnswer2>> {
+): Promise<Pulled> {
   const { protocol, workspaceId, projectId, since, limit } = request;
   const envelope = { protocolVersion: protocol, clientId: server.clientId ?? '', workspaceId, since, limit };
   if (protocol === 1) {

@@ -12,6 +12,8 @@ export interface SessionPlan {
   projectId: string;
   /** How often a call that failed for the moment is made again. */
   retriesMax: number;
+  /** Changes of one push, and of one page of a pull, with protocol 2. */
+  pageChanges: number;
 }
 
 export interface Failure extends SyncFailure {

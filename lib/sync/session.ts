@@ -47,7 +47,7 @@ export function beginSession(plan: SessionPlan): Step {
     cursors: {},
     toPull: [],
     knownProjectIds: [],
-    batchMax: PAGE_CHANGES,
+    batchMax: plan.pageChanges,
     ahead: [],
     storedOffsetMs: 0,
     pending: 0,
@@ -169,7 +169,7 @@ function afterPush(
     tally,
     ahead: [...state.ahead, ...ahead],
     // After a halving the batches grow again.
-    batchMax: Math.min(PAGE_CHANGES, state.batchMax * 2),
+    batchMax: Math.min(state.plan.pageChanges, state.batchMax * 2),
   };
   const noted = note(next, hasMore ? 'read' : 'afterPush', {
     position,
@@ -259,7 +259,7 @@ function pull(state: SessionState): Step {
     effect:
       state.protocol === 1
         ? { type: 'pull', protocol: 1, since, limit: PAGE_CHANGES_PROTOCOL_1, projectId, replica: { seq, chain } }
-        : { type: 'pull', protocol: 2, since, limit: PAGE_CHANGES, projectId, replica: { seq, chain } },
+        : { type: 'pull', protocol: 2, since, limit: state.plan.pageChanges, projectId, replica: { seq, chain } },
   };
 }
 

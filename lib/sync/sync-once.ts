@@ -4,11 +4,13 @@
  */
 import type { Brain } from '../brain/contract.ts';
 import { SmError, toSmError } from '../core/errors.ts';
+import type { SyncOutgoing } from '../brain/sync-contract.ts';
 import { backOffMs } from './back-off.ts';
+import { LookAhead } from './look-ahead.ts';
 import { reconcile } from './reconcile.ts';
 import type { SyncMode, SyncProgress, SyncReport } from './report.ts';
-import { probe, pull, push } from './server-calls.ts';
-import { advance, beginSession } from './session.ts';
+import { probe, pull, type Pulled, push } from './server-calls.ts';
+import { advance, beginSession, PAGE_CHANGES } from './session.ts';
 import type { Effect, Event, Failure, SessionState } from './session-types.ts';
 import { CallFailure, type Server } from './transport.ts';
 
@@ -30,6 +32,8 @@ export interface SyncOptions {
   verify?: boolean;
   restamp?: boolean;
   retriesMax?: number;
+  /** Changes of one push, and of one page of a pull, with protocol 2. */
+  pageChanges?: number;
   userAgent?: string;
   signal?: AbortSignal;
   onProgress?: (progress: SyncProgress) => void;
@@ -51,17 +55,31 @@ export async function syncOnce(options: SyncOptions): Promise<SyncReport> {
     restamp: options.restamp ?? false,
     projectId: options.projectId,
     retriesMax: options.retriesMax ?? RETRIES_MAX,
+    pageChanges: options.pageChanges ?? PAGE_CHANGES,
   });
-  for (let steps = 0; step.effect.type !== 'finish' && steps < STEPS_MAX; steps += 1) {
-    step = advance(step.state, await runner.carryOut(step.effect));
+  try {
+    for (let steps = 0; step.effect.type !== 'finish' && steps < STEPS_MAX; steps += 1) {
+      step = advance(step.state, await runner.carryOut(step.effect));
+    }
+  } finally {
+    await runner.end();
   }
   return runner.report(step.state, performance.now() - startedMs);
 }
+
+type ReadOutgoing = Extract<Effect, { type: 'readOutgoing' }>;
+type Pull = Extract<Effect, { type: 'pull' }>;
 
 class Runner {
   readonly #options: SyncOptions;
   readonly #server: Server;
   readonly #peer: { endpoint: string; workspaceId: string };
+  readonly #over = new AbortController();
+  readonly #outgoing = new LookAhead<SyncOutgoing>();
+  readonly #pages = new LookAhead<Pulled>();
+  /** What follows the changes that are pushed, or the page that is stored, where something does. */
+  #nextOutgoing: ReadOutgoing | undefined;
+  #nextPage: Pull | undefined;
   #pushed = 0;
   #pulled = 0;
 
@@ -73,7 +91,7 @@ class Runner {
       endpoint,
       apiKey,
       ...(userAgent === undefined ? {} : { userAgent }),
-      ...(signal === undefined ? {} : { signal }),
+      signal: signal === undefined ? this.#over.signal : AbortSignal.any([signal, this.#over.signal]),
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
       ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
       ...(options.nowMs === undefined ? {} : { nowMs: options.nowMs }),
@@ -88,6 +106,12 @@ class Runner {
       if (error instanceof SmError) return { type: 'failed', failure: localFailure(error) };
       throw error;
     }
+  }
+
+  /** Leaves nothing behind that is under way. */
+  async end(): Promise<void> {
+    this.#over.abort();
+    await Promise.all([this.#outgoing.end(), this.#pages.end()]);
   }
 
   report(state: SessionState, durationMs: number): SyncReport {
@@ -127,8 +151,11 @@ class Runner {
         return { type: 'probed', protocol, projectIds: await this.#projectIds(protocol) };
       }
       case 'readOutgoing': {
-        const { afterSeq, limit } = effect;
-        return { type: 'outgoing', outgoing: await brain.run('syncOutgoing', { peer, afterSeq, limit }) };
+        const outgoing = await this.#outgoing.take(keyOf(effect), () => this.#readOutgoing(effect));
+        const { hasMore, kept, scannedSeq } = outgoing;
+        // What is kept here is noted first: later versions may have been written on it.
+        this.#nextOutgoing = hasMore && kept.length === 0 ? { ...effect, afterSeq: scannedSeq } : undefined;
+        return { type: 'outgoing', outgoing };
       }
       case 'push':
         return this.#push(effect);
@@ -137,9 +164,14 @@ class Runner {
       case 'pull': {
         this.#tell({ phase: 'pulling', done: this.#pulled });
         this.#setCoding(effect.protocol);
-        return { type: 'pulled', ...(await pull(this.#server, { ...effect, workspaceId: peer.workspaceId })) };
+        const pulled = await this.#pages.take(keyOf(effect), () => this.#pull(effect));
+        const { hasMore, serverCursor } = pulled.answer;
+        this.#nextPage = hasMore && effect.protocol === 2 ? { ...effect, since: serverCursor } : undefined;
+        return { type: 'pulled', ...pulled };
       }
       case 'apply': {
+        const next = this.#nextPage;
+        if (next !== undefined) this.#pages.begin(keyOf(next), () => this.#pull(next));
         const applied = await brain.run('syncApply', { peer, ...effect.page });
         this.#pulled += applied.applied + applied.superseded + applied.duplicate + applied.setAside;
         return { type: 'applied', applied };
@@ -164,9 +196,19 @@ class Runner {
     }
   }
 
+  #readOutgoing({ afterSeq, limit }: ReadOutgoing): Promise<SyncOutgoing> {
+    return this.#options.brain.run('syncOutgoing', { peer: this.#peer, afterSeq, limit });
+  }
+
+  #pull(effect: Pull): Promise<Pulled> {
+    return pull(this.#server, { ...effect, workspaceId: this.#peer.workspaceId });
+  }
+
   async #push(effect: Extract<Effect, { type: 'push' }>): Promise<Event> {
     this.#tell({ phase: 'pushing', done: this.#pushed });
     this.#setCoding(effect.protocol);
+    const next = this.#nextOutgoing;
+    if (next !== undefined) this.#outgoing.begin(keyOf(next), () => this.#readOutgoing(next));
     const { workspaceId } = this.#peer;
     const told = await push(this.#server, { ...effect, workspaceId, projectId: this.#options.projectId });
     this.#pushed += effect.changes.length;
@@ -221,6 +263,11 @@ class Runner {
   #tell(progress: SyncProgress): void {
     this.#options.onProgress?.(progress);
   }
+}
+
+/** Two effects that are the same read the same. */
+function keyOf(effect: ReadOutgoing | Pull): string {
+  return JSON.stringify(effect);
 }
 
 /** Ends early, without a failure, when the signal is given: what comes next will notice. */

@@ -68,14 +68,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 export const history = fc.record({
   skewsMs: fc.array(skewMs, { minLength: REPLICAS, maxLength: REPLICAS }),
+  pageChanges: fc.constantFrom(1_000, 1, 2),
   steps: fc.array(step, { minLength: 1, maxLength: 16, size: 'max' }),
 });
 
 export type History = typeof history extends fc.Arbitrary<infer Drawn> ? Drawn : never;
 
 /** Lives through a history in a workspace of its own, heals, and holds the laws against what is there then. */
-export async function liveThrough(world: SyncWorld, { skewsMs, steps }: History): Promise<void> {
+export async function liveThrough(world: SyncWorld, { skewsMs, pageChanges, steps }: History): Promise<void> {
   await world.begin(skewsMs, 1);
+  world.pageChanges = pageChanges;
   for (const each of steps) await take(world, each);
   await heal(world);
   await checkEquality(world);

@@ -40,6 +40,8 @@ export class SyncWorld {
   oldClients: OldClient[] = [];
   /** Sabotage: how far the cursor of each pull's answer is ahead of the truth. */
   answerDrift = 0;
+  /** Changes of one push, and of one page of a pull: few, so that histories have pages. */
+  pageChanges = 1_000;
   readonly #sound = new Map<string, string>();
   key: TestKey;
   #ids = 0;
@@ -185,6 +187,7 @@ export class SyncWorld {
         projectId: PROJECT,
         mode: 'both',
         retriesMax: 1,
+        pageChanges: this.pageChanges,
         nowMs: () => this.#trueMs + replica.skewMs,
         random: () => 0.5,
         wait: () => Promise.resolve(),

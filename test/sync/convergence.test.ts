@@ -16,6 +16,7 @@ const FORMER_FAULTS: [History][] = [
   [
     {
       skewsMs: [0, 0, 0],
+      pageChanges: 1_000,
       steps: [
         { do: 'oldWrite', entry: 0, title: 'a', isRetry: false },
         { do: 'sync', at: 1, fates: ['arrives'], crashAt: undefined, mode: 'both' },
@@ -32,6 +33,7 @@ const FORMER_FAULTS: [History][] = [
   [
     {
       skewsMs: [0, 600_000, 0],
+      pageChanges: 1_000,
       steps: [
         { do: 'record', at: 1, title: 'a' },
         { do: 'syncTogether', at: 1, other: 1, fates: ['twice', 'arrives', 'lost'] },

@@ -35,6 +35,7 @@ const plan: fc.Arbitrary<SessionPlan> = fc.record({
   restamp: fc.boolean(),
   projectId: fc.constant('p'),
   retriesMax: fc.nat(3),
+  pageChanges: fc.constantFrom(1_000, 1),
 });
 
 function changeOf(seq: number): Change {
@@ -156,7 +157,14 @@ function lastWordOn(effect: Effect): fc.Arbitrary<Event> {
 }
 
 test('[S16] an event that does not belong to the phase ends the session with a failure', () => {
-  const { state } = beginSession({ mode: 'both', verify: false, restamp: false, projectId: 'p', retriesMax: 0 });
+  const { state } = beginSession({
+    mode: 'both',
+    verify: false,
+    restamp: false,
+    projectId: 'p',
+    retriesMax: 0,
+    pageChanges: 1_000,
+  });
   const events: Event[] = [
     { type: 'noted', pending: 0 },
     { type: 'renewed' },
@@ -177,7 +185,14 @@ test('[S16] an event that does not belong to the phase ends the session with a f
 });
 
 test('[S9] a batch that is refused as a whole is halved until the change at fault stands alone', () => {
-  let step = beginSession({ mode: 'push', verify: false, restamp: false, projectId: 'p', retriesMax: 0 });
+  let step = beginSession({
+    mode: 'push',
+    verify: false,
+    restamp: false,
+    projectId: 'p',
+    retriesMax: 0,
+    pageChanges: 1_000,
+  });
   const poisoned = 6;
   const waiting = Array.from({ length: 10 }, (_, index) => index + 1);
   const setAside: number[] = [];

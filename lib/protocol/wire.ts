@@ -76,6 +76,8 @@ export interface PushAnswer2 extends PushAnswer1 {
   results: PushResult[];
   serverTime: number;
   epoch: string;
+  /** The cursor before this push: who had everything up to there has everything up to `serverCursor` now. */
+  foundCursor?: number;
   /** What the server now remembers of the replica, where the request told of it. */
   replica?: ReplicaPosition;
 }

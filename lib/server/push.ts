@@ -101,6 +101,7 @@ export async function push2(context: ServerContext, caller: Caller, request: Pus
     accepted: ordered.filter(({ outcome }) => outcome !== 'refused').length,
     results: request.columns === undefined ? ordered : ordered.filter(({ outcome }) => outcome !== 'applied'),
     serverTime: nowMs,
+    foundCursor: answer.foundCursor,
     serverCursor: answer.lastCursor,
     epoch: answer.epoch,
     ...(answer.replica === undefined ? {} : { replica: answer.replica }),

@@ -25,6 +25,7 @@ import type {
 } from './store.ts';
 
 interface PushRow {
+  out_found: string | number;
   out_verdict: 'stored' | 'forked' | 'replica_behind' | 'replica_ahead';
   out_epoch: string;
   out_cursor: string | number;
@@ -81,11 +82,11 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
   async push({ workspaceId, pusherId, protocol, nowMs, changes, replica }: StorePush): Promise<StorePushAnswer> {
     const rows = JSON.stringify(changes.map(changeToRow));
     const [row] = await this.#runner.write<PushRow>(
-      'SELECT * FROM server_push($1, $2, $3, $4, $5::jsonb, $6::jsonb)',
+      'SELECT * FROM server_push_from($1, $2, $3, $4, $5::jsonb, $6::jsonb)',
       [workspaceId, pusherId, protocol, nowMs, rows, replica === undefined ? null : JSON.stringify(replica)],
       rows.length,
     );
-    if (row === undefined) throw new Error('server_push gave no row');
+    if (row === undefined) throw new Error('server_push_from gave no row');
     const position = { seq: Number(row.out_seq), chain: row.out_chain };
     if (row.out_verdict !== 'stored') return { verdict: row.out_verdict, remembered: position };
     const outcomes = changes.map((): StoreOutcome => 'applied');
@@ -96,6 +97,7 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
     return {
       verdict: 'stored',
       epoch: row.out_epoch,
+      foundCursor: Number(row.out_found),
       lastCursor,
       stored,
       outcomes,

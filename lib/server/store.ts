@@ -46,6 +46,8 @@ export type StorePushAnswer =
   | {
       verdict: 'stored';
       epoch: string;
+      /** The workspace's last cursor before this push: nothing else lies between it and `lastCursor`. */
+      foundCursor: number;
       lastCursor: number;
       /** How many were new to the log. */
       stored: number;

@@ -44,6 +44,7 @@ const pushAnswer2 = v.object({
   results: v.pipe(v.array(result), v.maxLength(BATCH_CHANGES_MAX)),
   serverTime: number,
   epoch,
+  foundCursor: v.optional(number),
   replica: v.optional(replica),
 });
 const items = v.pipe(v.array(v.unknown()), v.maxLength(BATCH_CHANGES_MAX));

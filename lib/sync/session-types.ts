@@ -115,6 +115,8 @@ export interface SessionState {
   scannedSeq: number;
   headSeq: number;
   cursors: Record<string, number>;
+  /** Whether the last push found the server where this brain has it: then there is nothing to pull. */
+  isLevel: boolean;
   /** Projects that are still to be pulled, the present one first. With protocol 2 the whole workspace is one. */
   toPull: string[];
   knownProjectIds: string[];

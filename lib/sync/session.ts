@@ -45,6 +45,7 @@ export function beginSession(plan: SessionPlan): Step {
     scannedSeq: 0,
     headSeq: 0,
     cursors: {},
+    isLevel: false,
     toPull: [],
     knownProjectIds: [],
     batchMax: plan.pageChanges,
@@ -154,6 +155,11 @@ function afterPush(
   const last = changes.at(-1)?.seq ?? state.pushedSeq;
   const chain = changes.reduce((sum, { changeId, seq = 0 }) => nextChain(sum, { seq, changeId }), state.chain);
   const remembered = 'replica' in answer ? answer.replica : undefined;
+  const isOtherEpoch = state.epoch !== null && 'epoch' in answer && answer.epoch !== state.epoch;
+  const known = state.cursors[WHOLE_WORKSPACE] ?? 0;
+  const found = 'foundCursor' in answer ? answer.foundCursor : undefined;
+  // Between what this brain has and what it has just written there is nothing of anybody else's.
+  const isLevel = !isOtherEpoch && found === known && answer.serverCursor >= known;
   const position = {
     ...(state.protocol === 2 ? { protocol: 2 as const } : { protocol: 1 as const }),
     // What the server says that it remembers, where it says so: it may know more after a retry.
@@ -161,11 +167,12 @@ function afterPush(
     chain: remembered?.chain ?? chain,
     scannedSeq,
     ...(state.epoch === null && 'epoch' in answer ? { epoch: answer.epoch } : {}),
+    ...(isLevel ? { cursors: { ...state.cursors, [WHOLE_WORKSPACE]: answer.serverCursor } } : {}),
   };
-  const isOtherEpoch = state.epoch !== null && 'epoch' in answer && answer.epoch !== state.epoch;
   const next: SessionState = {
     ...state,
     ...position,
+    isLevel,
     tally,
     ahead: [...state.ahead, ...ahead],
     // After a halving the batches grow again.
@@ -246,6 +253,7 @@ function afterRestamp(state: SessionState, restamped: number): Step {
 }
 
 function beginPull(state: SessionState): Step {
+  if (state.isLevel) return afterLastPage(state, state.cursors[WHOLE_WORKSPACE] ?? 0);
   const projects = [...new Set([state.plan.projectId, ...state.knownProjectIds])];
   return pull({ ...state, toPull: state.protocol === 1 ? projects : [WHOLE_WORKSPACE] });
 }

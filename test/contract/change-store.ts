@@ -96,6 +96,32 @@ export function changeStoreContract(
       expect(await store.lastCursor(workspaceId)).toBe(lastCursor);
     });
 
+    test('[S23] pushes at once: each found the cursor that the one before it left, and nothing lies between', async () => {
+      const workspaceId = await newWorkspace();
+      const answers = await Promise.all(
+        Array.from({ length: 24 }, (_, number) =>
+          push(
+            workspaceId,
+            Array.from({ length: 1 + (number % 3) }, (__, part) => ({
+              number: number * 3 + part,
+              title: 'a',
+              updatedAt: 5,
+            })),
+            `r${number % 5}`,
+          ),
+        ),
+      );
+      const inOrder = answers.toSorted((one, other) => one.lastCursor - other.lastCursor);
+      expect(inOrder.map(({ foundCursor }) => foundCursor)).toEqual([
+        0,
+        ...inOrder.slice(0, -1).map(({ lastCursor }) => lastCursor),
+      ]);
+      const { items } = await pull(workspaceId);
+      for (const { foundCursor, lastCursor, stored } of answers) {
+        expect(items.filter(({ cursor }) => cursor > foundCursor && cursor <= lastCursor)).toHaveLength(stored);
+      }
+    });
+
     test('[V4] pulls send exactly the current versions and the unresolved conflicts, page by page', async () => {
       await fc.assert(
         fc.asyncProperty(

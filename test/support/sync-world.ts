@@ -33,13 +33,19 @@ export interface Replica {
   acknowledged: Entry[];
 }
 
+/** As much of an answer as sabotage is about. */
+interface WireAnswer {
+  serverCursor: number;
+  foundCursor?: number;
+}
+
 export class SyncWorld {
   readonly #stores: OpenStore[];
   readonly #server: TestServer;
   readonly replicas: Replica[] = [];
   oldClients: OldClient[] = [];
-  /** Sabotage: how far the cursor of each pull's answer is ahead of the truth. */
-  answerDrift = 0;
+  /** Sabotage: what is made of the answers that arrive. */
+  distort: ((answer: WireAnswer, call: { path: string; clientId: string | null }) => WireAnswer) | undefined;
   /** Changes of one push, and of one page of a pull: few, so that histories have pages. */
   pageChanges = 1_000;
   readonly #sound = new Map<string, string>();
@@ -83,7 +89,7 @@ export class SyncWorld {
 
   /** Undoes all sabotage. */
   async mend(): Promise<void> {
-    this.answerDrift = 0;
+    this.distort = undefined;
     for (const definition of this.#sound.values()) {
       for (const { client } of this.#stores) await client.exec(definition);
     }
@@ -224,7 +230,7 @@ export class SyncWorld {
       );
     switch (fate) {
       case 'arrives':
-        return this.#drift(url, await deliver());
+        return this.#distorted(await deliver(), { path: new URL(url).pathname, clientId: headers.get('x-client-id') });
       case 'lost':
         throw new TypeError('fetch failed');
       case 'answer lost':
@@ -252,10 +258,9 @@ export class SyncWorld {
     }
   }
 
-  async #drift(url: string, response: Response): Promise<Response> {
-    if (this.answerDrift === 0 || !url.endsWith('/pull') || !response.ok) return response;
-    const answer = (await response.json()) as { serverCursor: number };
-    return Response.json({ ...answer, serverCursor: answer.serverCursor + this.answerDrift });
+  async #distorted(response: Response, call: { path: string; clientId: string | null }): Promise<Response> {
+    if (this.distort === undefined || !response.ok) return response;
+    return Response.json(this.distort((await response.json()) as WireAnswer, call));
   }
 
   #plainFetch(): (path: string, body: unknown) => Promise<{ status: number; body: unknown }> {

@@ -28,7 +28,18 @@ test('[S1] a brain that does not break ties by the hash is found out', async () 
 }, 240_000);
 
 test('[S1] a server whose cursor runs ahead of what it has committed is found out', async () => {
-  world.answerDrift = 3;
+  world.distort = (answer, { path }) =>
+    path.endsWith('/pull') ? { ...answer, serverCursor: answer.serverCursor + 3 } : answer;
+  await expectToBeFoundOut();
+}, 240_000);
+
+test('[S23] a server that says to whoever pushes that nobody else has written is found out', async () => {
+  const told = new Map<string | null, number>();
+  world.distort = (answer, { path, clientId }) => {
+    const foundCursor = told.get(clientId) ?? 0;
+    told.set(clientId, answer.serverCursor);
+    return path.endsWith('/push') ? { ...answer, foundCursor } : answer;
+  };
   await expectToBeFoundOut();
 }, 240_000);
 

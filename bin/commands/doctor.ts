@@ -1,9 +1,14 @@
 /** `sm doctor`: prints what the inspection found. Exit code 7 where something is broken. */
 import { ERROR_TABLE } from '../../lib/core/errors.ts';
-import type { CommandModule, Finding } from '../command.ts';
+import { toSmError } from '../../lib/core/errors.ts';
+import type { CommandModule, Context, Finding } from '../command.ts';
 import { escapeLine } from '../print/escape.ts';
 import { writeJson } from '../print/json.ts';
+import { withoutSecrets } from '../secrets.ts';
 import { createView, type Style, type View } from '../print/view.ts';
+
+/** It may have to load its model first. */
+const EMBEDDINGS_PATIENCE_MS = 10_000;
 
 export const command: CommandModule = {
   options: [{ flags: '--rebuild', summary: 'Rebuild the entries from the log, where they differ' }],
@@ -12,6 +17,7 @@ export const command: CommandModule = {
   async run(context, _args, options) {
     const { brainDirectory } = await context.locate();
     const findings = await context.inspect({ brainDirectory, rebuild: options.isSet('rebuild') });
+    findings.push(...(await inspectEmbeddings(context)));
     const isSound = findings.every((finding) => finding.status !== 'error');
     if (options.isSet('json')) {
       await writeJson(context, { ok: isSound, findings });
@@ -22,6 +28,22 @@ export const command: CommandModule = {
     return isSound ? 0 : ERROR_TABLE.store_failed.exitCode;
   },
 };
+
+/** Recall does without them, so that a failure is no error. */
+async function inspectEmbeddings(context: Context): Promise<Finding[]> {
+  const check = 'embeddings';
+  const address = await context.embeddings.read();
+  if (address === undefined) return [];
+  try {
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(EMBEDDINGS_PATIENCE_MS)]);
+    const { dimensions } = await context.embeddings.attempt(address, signal);
+    return [{ check, status: 'ok', message: `${address.model} at ${address.url}, ${dimensions} dimensions` }];
+  } catch (error) {
+    const { message } = withoutSecrets(toSmError(error).toJSON(), [address.apiKey]);
+    const remedy = 'Recall goes by words alone. Mend the address, or end it with "sm embeddings off".';
+    return [{ check, status: 'warning', message, remedy }];
+  }
+}
 
 const MARKS: Readonly<Record<Finding['status'], readonly [sign: string, word: string, style: Style]>> = {
   ok: ['✓', 'ok', 'green'],

@@ -4,6 +4,7 @@ import type { SyncStanding, SyncState } from '../../lib/brain/sync-contract.ts';
 import { ENTRY_KINDS } from '../../lib/core/vocabulary.ts';
 import type { Account, HostStatus, Location } from '../command.ts';
 import { counted } from './count.ts';
+import { embeddingState } from './embeddings.ts';
 import { renderFields } from './entries.ts';
 import { escapeLine } from './escape.ts';
 import { hostLine } from './host.ts';
@@ -28,6 +29,8 @@ export interface StatusFacts {
   /** What is known of the server; undefined where there is none for this workspace. */
   sync: (SyncState & SyncStanding) | undefined;
   conflicts: number;
+  /** The address that makes vectors, without its key. */
+  embeddings: { url: string; model: string } | undefined;
   /** Entries that belong to no workspace, while there is one. */
   notAdopted: number;
 }
@@ -48,11 +51,18 @@ export function renderStatus(view: View, facts: StatusFacts): string {
     ['last change', status.lastChangeAt === null ? 'none yet' : showTime(view, status.lastChangeAt)],
     ['store', `${showBytes(status.storeBytes)} in ${status.directory}`],
     ['host', hostLine(host)],
+    ...embeddingFields(facts),
     ['replica', status.replicaId],
     ...syncFields(view, facts),
   ];
   const remarks = remarksOf(view, facts).flatMap((remark) => wrap(view, escapeLine(remark), view.width));
   return `${[...renderFields(view, fields), ...remarks.map((line) => view.paint('yellow', line))].join('\n')}\n`;
+}
+
+function embeddingFields({ embeddings, host }: StatusFacts): (readonly [string, string])[] {
+  if (embeddings === undefined) return [];
+  const figures = host.running ? host.embeddings : null;
+  return [['embeddings', `${embeddings.model} at ${embeddings.url}: ${embeddingState(figures)}`]];
 }
 
 function syncFields(view: View, { sync, account, isLoggedIn }: StatusFacts): (readonly [string, string])[] {
@@ -72,7 +82,7 @@ function syncFields(view: View, { sync, account, isLoggedIn }: StatusFacts): (re
 }
 
 /** What somebody should look at. */
-function remarksOf(view: View, { status, sync, conflicts, notAdopted }: StatusFacts): string[] {
+function remarksOf(view: View, { status, sync, host, conflicts, notAdopted }: StatusFacts): string[] {
   const remarks: string[] = [];
   if (status.clockRegressionMs > 0) {
     const behind = showDuration(status.clockRegressionMs);
@@ -93,6 +103,8 @@ function remarksOf(view: View, { status, sync, conflicts, notAdopted }: StatusFa
       remarks.push(`  … and ${sync.refusedCount - REFUSALS_SHOWN_MAX} more; --json lists up to 20.`);
     }
   }
+  const embeddingFailure = host.running ? host.embeddings?.failure : undefined;
+  if (embeddingFailure !== undefined) remarks.push(`The embeddings fail: ${embeddingFailure}`);
   if (conflicts > 0) {
     remarks.push(`Unresolved: ${counted(conflicts, 'conflict')}; "sm brain conflicts --org" shows what lost.`);
   }

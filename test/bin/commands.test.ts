@@ -331,6 +331,7 @@ describe('reading', () => {
       'byProject',
       'notAdopted',
       'conflicts',
+      'embeddings',
       'sync',
     ]);
     expect(json()).toMatchObject({ online: false, host: { running: false } });

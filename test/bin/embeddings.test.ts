@@ -63,10 +63,30 @@ it('[R34] status tells how far it is, and why it fails', async () => {
   const { out } = await sm(['embeddings', 'status'], { embeddings: ADDRESS, brain, hostStatus });
   expect(out).toContain('fails; recall goes by words alone');
   expect(out).toContain('it answered 500');
-  expect(out).toContain('41 of 768 dimensions');
+  expect(out).toContain('41, each of 768 dimensions');
+  const brainStatus = await sm(['brain', 'status'], { embeddings: ADDRESS, brain, hostStatus });
+  expect(brainStatus.out).toContain(`m at ${ADDRESS.url}: fails; recall goes by words alone`);
+  expect(brainStatus.out).toContain('The embeddings fail: it answered 500');
+  expect((await sm(['brain', 'status', '--json'], { embeddings: ADDRESS, brain, hostStatus })).json()).toMatchObject({
+    embeddings: { url: ADDRESS.url, model: 'm', state: 'failing', failure: 'it answered 500' },
+  });
+  const without = await sm(['brain', 'status', '--json'], { brain });
+  expect(without.json()).toMatchObject({ embeddings: null });
   const { json } = await sm(['embeddings', 'status', '--json'], { embeddings: ADDRESS, brain });
   expect(json()).toEqual({
     ...{ on: true, url: ADDRESS.url, model: 'm', state: null, failure: null },
     ...{ vectors: 41, vectorsOf: 'm', dimensions: 768, changesLeft: 1 },
   });
+});
+
+it('[R34] doctor asks the address, and its failure is a warning that shows no key', async () => {
+  expect((await sm(['doctor'])).out).not.toContain('embeddings');
+  expect((await sm(['doctor'], { embeddings: ADDRESS })).out).toContain(
+    'ok: embeddings: m at http://127.0.0.1:11434/v1, 768',
+  );
+  const embeddingFailure = new SmError({ code: 'unavailable', message: 'It knows no key-12345.' });
+  const failed = await sm(['doctor', '--json'], { embeddings: { ...ADDRESS, apiKey: 'key-12345' }, embeddingFailure });
+  expect(failed.code).toBe(0);
+  expect(failed.json()).toMatchObject({ ok: true, findings: [{ check: 'embeddings', status: 'warning' }] });
+  expect(failed.out).not.toContain('key-12345');
 });

@@ -25,9 +25,13 @@ export const command: CommandModule = {
   examples: ['sm brain status', 'sm brain status --json'],
   async run(context, _args, options) {
     const account = await context.account.read();
+    const embeddings = await context.embeddings.read();
     return withBrain(context, options, async (brain, location) => {
-      // A server's words are among them, and it knows the key.
-      const facts = withoutSecrets(await gather(context, brain, account, location), [account.apiKey]);
+      const gathered = await gather(context, brain, account, location);
+      const address = embeddings === undefined ? undefined : { url: embeddings.url, model: embeddings.model };
+      // The words of servers are among them, and these know the keys.
+      const keys = [account.apiKey, embeddings?.apiKey];
+      const facts = withoutSecrets({ ...gathered, embeddings: address }, keys);
       if (options.isSet('json')) {
         await writeJson(context, toJson(facts, context.now()));
       } else {
@@ -39,7 +43,12 @@ export const command: CommandModule = {
   },
 };
 
-async function gather(context: Context, brain: Brain, given: Account, location: Location): Promise<StatusFacts> {
+async function gather(
+  context: Context,
+  brain: Brain,
+  given: Account,
+  location: Location,
+): Promise<Omit<StatusFacts, 'embeddings'>> {
   const { apiKey, ...account } = given;
   const { brainDirectory, workspaceId } = location;
   const { endpoint } = account;
@@ -111,6 +120,7 @@ function toJson(facts: StatusFacts, now: number) {
     byProject,
     notAdopted,
     conflicts,
+    embeddings: embeddingsOf(facts),
     sync: {
       loggedIn: facts.isLoggedIn,
       automatic: account.isAutomatic,
@@ -127,4 +137,10 @@ function toJson(facts: StatusFacts, now: number) {
       refusals: sync?.refusals ?? [],
     },
   };
+}
+
+function embeddingsOf({ embeddings, host }: StatusFacts) {
+  if (embeddings === undefined) return null;
+  const figures = host.running ? host.embeddings : null;
+  return { ...embeddings, state: figures?.state ?? null, failure: figures?.failure ?? null };
 }

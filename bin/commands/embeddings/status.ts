@@ -1,17 +1,11 @@
 /** `sm embeddings status`: which address makes vectors, whether it works, and how far it has come. */
 import type { CommandModule } from '../../command.ts';
 import { counted } from '../../print/count.ts';
+import { embeddingState } from '../../print/embeddings.ts';
 import { renderFields } from '../../print/entries.ts';
 import { writeJson } from '../../print/json.ts';
 import { createView } from '../../print/view.ts';
 import { withBrain } from '../../session.ts';
-
-const STATES = {
-  starting: 'not asked yet',
-  working: 'making vectors',
-  ready: 'ready',
-  failing: 'fails; recall goes by words alone',
-} as const;
 
 export const command: CommandModule = {
   options: [],
@@ -42,9 +36,12 @@ export const command: CommandModule = {
         const fields = renderFields(view, [
           ['address', address.url],
           ['model', address.model],
-          ['state', figures === null ? 'the host begins with it in a moment' : STATES[figures.state]],
+          ['state', embeddingState(figures)],
           ...(figures?.failure === undefined ? [] : [['failure', figures.failure] as const]),
-          ['vectors', known === undefined ? 'none yet' : `${known.vectors} of ${known.dimensions} dimensions`],
+          [
+            'vectors',
+            known === undefined ? 'none yet' : `${known.vectors}, each of ${counted(known.dimensions, 'dimension')}`,
+          ],
           ['left', known === undefined ? 'all' : counted(known.left, 'change')],
         ]);
         await context.stdout.write(`${fields.join('\n')}\n`);

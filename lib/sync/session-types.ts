@@ -3,6 +3,9 @@ import type { SyncApplied, SyncOutgoing, SyncPosition, SyncRefusal, SyncState } 
 import type { Change, PullAnswer1, PullAnswer2, PushAnswer1, PushAnswer2, ReplicaPosition } from '../protocol/wire.ts';
 import type { SyncFailure, SyncMode } from './report.ts';
 
+/** The project of a cursor that counts for a whole workspace. */
+export const WHOLE_WORKSPACE = '';
+
 export interface SessionPlan {
   mode: SyncMode;
   verify: boolean;

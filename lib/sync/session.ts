@@ -4,30 +4,29 @@
  * Invariants: every event in every phase has one outcome; each retry, renewal and halving is counted against a bound;
  * a position is noted only after the server has answered for it, so that a crash anywhere repeats and never skips.
  */
-import { nextChain } from '../protocol/identity.ts';
-import type {
-  Effect,
-  Event,
-  Failure,
-  Next,
-  Page,
-  Phase,
-  Reconciled,
-  SessionPlan,
-  SessionState,
-  Tally,
-} from './session-types.ts';
-import type { Change, PullAnswer1, PullAnswer2, PushAnswer1, PushAnswer2, ReplicaPosition } from '../protocol/wire.ts';
 import type { SyncApplied, SyncOutgoing } from '../brain/sync-contract.ts';
+import type { PullAnswer1, PullAnswer2, PushAnswer1, PushAnswer2, ReplicaPosition } from '../protocol/wire.ts';
+import { outcomeOfPush } from './push-outcome.ts';
 import type { SyncFailure } from './report.ts';
+import {
+  type Effect,
+  type Event,
+  type Failure,
+  type Next,
+  type Page,
+  type Phase,
+  type Reconciled,
+  type SessionPlan,
+  type SessionState,
+  type Tally,
+  WHOLE_WORKSPACE,
+} from './session-types.ts';
 
 /** Changes of one push, and of one page of a pull. */
 export const PAGE_CHANGES = 1_000;
 const PAGE_CHANGES_PROTOCOL_1 = 200;
 /** New replica ids, positions set back, and rounds of restamping that one session may need. */
 const TURNS_MAX = 3;
-/** The project of a cursor that counts for a whole workspace. */
-const WHOLE_WORKSPACE = '';
 
 export interface Step {
   state: SessionState;
@@ -144,71 +143,22 @@ function afterPush(
   outgoing: SyncOutgoing,
   { answer, clockOffsetMs }: { answer: PushAnswer1 | PushAnswer2; clockOffsetMs: number | null },
 ): Step {
-  const { changes, kept, scannedSeq, hasMore } = outgoing;
-  const verdicts = new Map(('results' in answer ? answer.results : []).map((result) => [result.changeId, result]));
-  const tally = withKept(structuredClone(state.tally), kept.length);
-  tally.pushed.sent += changes.length;
-  tally.clockOffsetMs = clockOffsetMs ?? tally.clockOffsetMs;
-  const refused = changes.filter(({ changeId }) => verdicts.get(changeId)?.outcome === 'refused');
-  for (const { changeId } of changes) tally.pushed[verdicts.get(changeId)?.outcome ?? 'applied'] += 1;
-  const ahead = refused.filter(({ changeId }) => isAhead(verdicts.get(changeId)?.code)).map(toPlace);
-  const last = changes.at(-1)?.seq ?? state.pushedSeq;
-  const chain = changes.reduce((sum, { changeId, seq = 0 }) => nextChain(sum, { seq, changeId }), state.chain);
-  const remembered = 'replica' in answer ? answer.replica : undefined;
-  const isOtherEpoch = state.epoch !== null && 'epoch' in answer && answer.epoch !== state.epoch;
-  const known = state.cursors[WHOLE_WORKSPACE] ?? 0;
-  const found = 'foundCursor' in answer ? answer.foundCursor : undefined;
-  // Between what this brain has and what it has just written there is nothing of anybody else's.
-  const isLevel = !isOtherEpoch && found === known && answer.serverCursor >= known;
-  const position = {
-    ...(state.protocol === 2 ? { protocol: 2 as const } : { protocol: 1 as const }),
-    // What the server says that it remembers, where it says so: it may know more after a retry.
-    pushedSeq: remembered?.seq ?? last,
-    chain: remembered?.chain ?? chain,
-    scannedSeq,
-    ...(state.epoch === null && 'epoch' in answer ? { epoch: answer.epoch } : {}),
-    ...(isLevel ? { cursors: { ...state.cursors, [WHOLE_WORKSPACE]: answer.serverCursor } } : {}),
-  };
+  const { pushed, position, refusals, accepted, ahead, isLevel } = outcomeOfPush(state, outgoing, answer);
   const next: SessionState = {
     ...state,
     ...position,
     isLevel,
-    tally,
+    tally: { ...state.tally, pushed, clockOffsetMs: clockOffsetMs ?? state.tally.clockOffsetMs },
     ahead: [...state.ahead, ...ahead],
     // After a halving the batches grow again.
     batchMax: Math.min(state.plan.pageChanges, state.batchMax * 2),
   };
-  const noted = note(next, hasMore ? 'read' : 'afterPush', {
-    position,
-    refusals: [
-      ...kept,
-      ...refused.map((change) => ({
-        direction: 'push' as const,
-        changeId: change.changeId,
-        entryId: change.entry.entryId,
-        seq: change.seq ?? null,
-        code: verdicts.get(change.changeId)?.code ?? 'bad_request',
-        message: verdicts.get(change.changeId)?.message ?? 'The server gave no reason.',
-      })),
-    ],
-    accepted: changes.filter((change) => !refused.includes(change)).map(({ changeId }) => changeId),
-    moment: 'push',
-    ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
-  });
-  if (!isOtherEpoch || !('epoch' in answer)) return noted;
-  return { ...noted, state: { ...noted.state, epoch: state.epoch } };
+  const told = { position, refusals, accepted, ...(clockOffsetMs === null ? {} : { clockOffsetMs }) };
+  return note(next, outgoing.hasMore ? 'read' : 'afterPush', { ...told, moment: 'push' });
 }
 
 function withKept(tally: Tally, kept: number): Tally {
   return { ...tally, pushed: { ...tally.pushed, kept: tally.pushed.kept + kept } };
-}
-
-function isAhead(code: string | undefined): boolean {
-  return code === 'clock_ahead';
-}
-
-function toPlace({ changeId, seq = 0 }: Change): { changeId: string; seq: number } {
-  return { changeId, seq };
 }
 
 function proceed(state: SessionState, next: Next): Step {

@@ -134,6 +134,15 @@ export class BackgroundSync {
     return backOffMs(this.#failures, BACK_OFF_MS, this.#random);
   }
 
+  /** Syncs up to there, unless the brain is there already: it is what this one has pushed itself that it is mostly told of. */
+  async #follow(serverCursor: number): Promise<void> {
+    const { brain, login } = this.#options;
+    const { endpoint, workspaceId } = login;
+    await this.#running;
+    const state = await brain.run('syncState', { endpoint, workspaceId }).catch(() => undefined);
+    if ((state?.cursors[''] ?? 0) < serverCursor) this.#schedule(0);
+  }
+
   /** Listens as long as this lives. Whether the server can be reached shows here first, so a sync follows an opening. */
   async #keepListening(): Promise<void> {
     const { signal } = this.#stop;
@@ -171,7 +180,7 @@ export class BackgroundSync {
       onPoke: (serverCursor) => {
         if (serverCursor <= this.#told) return;
         this.#told = serverCursor;
-        this.#schedule(0);
+        void this.#follow(serverCursor);
       },
     });
   }

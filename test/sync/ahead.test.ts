@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Brain } from '../../lib/brain/contract.ts';
 import { SmError } from '../../lib/core/errors.ts';
 import type { SyncOptions } from '../../lib/sync/sync-once.ts';
+import { callOf } from '../support/sync-calls.ts';
 import type { SyncDevice } from '../support/sync-device.ts';
 import { useSyncPair } from '../support/sync-pair.ts';
 
@@ -26,11 +27,6 @@ async function watched(device: SyncDevice, options: Partial<SyncOptions> = {}) {
   const fetching: typeof fetch = (input, init) => during(callOf(input), (options.fetch ?? fetch)(input, init));
   const report = await device.sync(pair.server, { ...options, brain, fetch: fetching });
   return { report, events, calls: events.filter((event) => ['push', 'pull'].includes(event)) };
-}
-
-/** The last part of the address. */
-function callOf(input: string | URL | Request): string {
-  return new URL(new Request(input).url).pathname.split('/').at(-1) ?? '';
 }
 
 const titles = (...numbers: number[]) => numbers.map((number) => ({ title: `t${number}` }));

@@ -125,6 +125,10 @@ test('[P3] a viewer that stops reading costs a bounded amount, and slows down no
   await silent.until(() => silent.bytes > seen);
 });
 
+/** PORTAL_VIEWERS=1000 is a matter of a minute. */
+const VIEWERS = Number(process.env['PORTAL_VIEWERS'] ?? 80);
+const VIEWERS_AT_ONCE = 10;
+
 const WRONG: [what: string, act: (client: PortalClient) => void][] = [
   ['bytes before hello', (client) => client.socket.send(Buffer.from('x'))],
   ['a message before hello', (client) => client.send({ t: 'ack', seq: 0 })],
@@ -202,14 +206,14 @@ test('[P1] the last words of a program come before its end', async () => {
   expect((await client.whenClosed()).code).toBe(1000);
 });
 
-test('[P21] 80 viewers come and go, and leave no process, descriptor or attachment', async () => {
+test(`[P21] ${VIEWERS} viewers come and go, and leave no process, descriptor or attachment`, async () => {
   const portal = await startPortal({ isPlain: true, command: rawProgram('exec cat'), nowMs: () => Date.now() });
   const warm = await connect(portal);
   warm.socket.terminate();
   const before = fs.readdirSync('/proc/self/fd').length;
   const pids: number[] = [];
-  for (let round = 0; round < 8; round += 1) {
-    const clients = await Promise.all(Array.from({ length: 10 }, () => connect(portal)));
+  for (let round = 0; round < VIEWERS / VIEWERS_AT_ONCE; round += 1) {
+    const clients = await Promise.all(Array.from({ length: VIEWERS_AT_ONCE }, () => connect(portal)));
     for (const client of clients) client.type('x');
     await Promise.all(clients.map((client) => client.see('x')));
     for (const seat of portal.portal.hub.seats) pids.push(seat.attachment.pid);

@@ -120,7 +120,9 @@ export class BrainSession implements Brain {
     this.#options.onWork?.('upkeep');
     try {
       for (let step = 0; step < IDLE_INDEX_STEPS_MAX && this.#jobs.length === 0; step += 1) {
-        if (!(await this.#backlog.stepWhenIdle())) break;
+        const wasDue = await this.#backlog.stepWhenIdle();
+        await untilHeard();
+        if (!wasDue) break;
       }
       if (this.#jobs.length === 0) await this.#upkeep.whenIdle();
     } catch (error) {
@@ -281,4 +283,9 @@ function requireSize(request: unknown): number {
 
 function closed(): SmError {
   return new SmError({ code: 'store_failed', message: 'The brain is closed.', hint: 'Open it again.' });
+}
+
+/** The database works without ever returning to the loop of events: only here is somebody heard who came meanwhile. */
+function untilHeard(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { RecordRequest } from '../../lib/brain/contract.ts';
 import { DISK_RESERVE_BYTES } from '../../lib/core/limits.ts';
+import { isIndexingDue } from '../../lib/recall/indexing.ts';
 import { openSession, openTestSession, openTestStore, removeDirectory, type TestSession } from '../support/stores.ts';
 
 const SCOPE = { workspaceId: 'w', projectId: 'p' };
@@ -61,6 +62,25 @@ test('[L12] upkeep vacuums after thousands of changes, and does not while reques
   await quiet();
   await opened.session.doUpkeep();
   expect(spy.mock.calls.map(([statement]) => statement)).toEqual(['VACUUM ANALYZE', 'CHECKPOINT']);
+  await opened.dispose();
+});
+
+test('[L15] who asks while a large backlog is indexed is answered after a step of it', async () => {
+  const opened = await openTestSession();
+  for (let batch = 0; batch < 4; batch += 1) {
+    const drafts = Array.from({ length: 1_000 }, (_, n) => ({ title: `title ${batch} ${n}` }));
+    await opened.session.run('record', requestOf(drafts));
+  }
+  await opened.session.run('status', { scope: SCOPE });
+  await quiet();
+  const upkeep = opened.session.doUpkeep();
+  // As the worker's messages come: by the loop of events.
+  await quiet();
+  await opened.session.run('status', { scope: SCOPE });
+  expect(await isIndexingDue(opened.store.database)).toBe(true);
+  await upkeep;
+  await opened.session.doUpkeep();
+  expect(await isIndexingDue(opened.store.database)).toBe(false);
   await opened.dispose();
 });
 

@@ -1,11 +1,10 @@
 /** `sm doctor`: prints what the inspection found. Exit code 7 where something is broken. */
-import { ERROR_TABLE } from '../../lib/core/errors.ts';
-import { toSmError } from '../../lib/core/errors.ts';
+import { ERROR_TABLE, toSmError } from '../../lib/core/errors.ts';
 import type { CommandModule, Context, Finding } from '../command.ts';
 import { escapeLine } from '../print/escape.ts';
 import { writeJson } from '../print/json.ts';
-import { withoutSecrets } from '../secrets.ts';
 import { createView, type Style, type View } from '../print/view.ts';
+import { withoutSecrets } from '../secrets.ts';
 
 /** It may have to load its model first. */
 const EMBEDDINGS_PATIENCE_MS = 10_000;

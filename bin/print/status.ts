@@ -2,6 +2,7 @@
 import type { BrainStatus } from '../../lib/brain/log-contract.ts';
 import type { SyncStanding, SyncState } from '../../lib/brain/sync-contract.ts';
 import { ENTRY_KINDS } from '../../lib/core/vocabulary.ts';
+import type { EmbeddingFigures } from '../../lib/embeddings/service.ts';
 import type { Account, HostStatus, Location } from '../command.ts';
 import { counted } from './count.ts';
 import { embeddingState } from './embeddings.ts';
@@ -29,8 +30,13 @@ export interface StatusFacts {
   /** What is known of the server; undefined where there is none for this workspace. */
   sync: (SyncState & SyncStanding) | undefined;
   conflicts: number;
-  /** The address that makes vectors, without its key. */
-  embeddings: { url: string; model: string } | undefined;
+  /** The address that makes vectors, without its key, and what the host knows of it; null where none is configured. */
+  embeddings: {
+    url: string;
+    model: string;
+    state: EmbeddingFigures['state'] | null;
+    failure: string | null;
+  } | null;
   /** Entries that belong to no workspace, while there is one. */
   notAdopted: number;
 }
@@ -59,10 +65,9 @@ export function renderStatus(view: View, facts: StatusFacts): string {
   return `${[...renderFields(view, fields), ...remarks.map((line) => view.paint('yellow', line))].join('\n')}\n`;
 }
 
-function embeddingFields({ embeddings, host }: StatusFacts): (readonly [string, string])[] {
-  if (embeddings === undefined) return [];
-  const figures = host.running ? host.embeddings : null;
-  return [['embeddings', `${embeddings.model} at ${embeddings.url}: ${embeddingState(figures)}`]];
+function embeddingFields({ embeddings }: StatusFacts): (readonly [string, string])[] {
+  if (embeddings === null) return [];
+  return [['embeddings', `${embeddings.model} at ${embeddings.url}: ${embeddingState(embeddings.state)}`]];
 }
 
 function syncFields(view: View, { sync, account, isLoggedIn }: StatusFacts): (readonly [string, string])[] {
@@ -82,7 +87,7 @@ function syncFields(view: View, { sync, account, isLoggedIn }: StatusFacts): (re
 }
 
 /** What somebody should look at. */
-function remarksOf(view: View, { status, sync, host, conflicts, notAdopted }: StatusFacts): string[] {
+function remarksOf(view: View, { status, sync, embeddings, conflicts, notAdopted }: StatusFacts): string[] {
   const remarks: string[] = [];
   if (status.clockRegressionMs > 0) {
     const behind = showDuration(status.clockRegressionMs);
@@ -103,8 +108,8 @@ function remarksOf(view: View, { status, sync, host, conflicts, notAdopted }: St
       remarks.push(`  … and ${sync.refusedCount - REFUSALS_SHOWN_MAX} more; --json lists up to 20.`);
     }
   }
-  const embeddingFailure = host.running ? host.embeddings?.failure : undefined;
-  if (embeddingFailure !== undefined) remarks.push(`The embeddings fail: ${embeddingFailure}`);
+  const embeddingFailure = embeddings?.failure ?? null;
+  if (embeddingFailure !== null) remarks.push(`The embeddings fail: ${embeddingFailure}`);
   if (conflicts > 0) {
     remarks.push(`Unresolved: ${counted(conflicts, 'conflict')}; "sm brain conflicts --org" shows what lost.`);
   }

@@ -8,6 +8,7 @@ import type { Brain } from '../brain/contract.ts';
 import { backOffMs } from './back-off.ts';
 import { EarliestTimer } from './earliest-timer.ts';
 import type { SyncReport } from './report.ts';
+import { WHOLE_WORKSPACE } from './session-types.ts';
 import { listen } from './stream.ts';
 import { type SyncOptions, syncOnce, waitFor } from './sync-once.ts';
 import { CallFailure } from './transport.ts';
@@ -140,7 +141,7 @@ export class BackgroundSync {
     const { endpoint, workspaceId } = login;
     await this.#running;
     const state = await brain.run('syncState', { endpoint, workspaceId }).catch(() => undefined);
-    if ((state?.cursors[''] ?? 0) < serverCursor) this.#schedule(0);
+    if ((state?.cursors[WHOLE_WORKSPACE] ?? 0) < serverCursor) this.#schedule(0);
   }
 
   /** Listens as long as this lives. Whether the server can be reached shows here first, so a sync follows an opening. */
@@ -166,7 +167,7 @@ export class BackgroundSync {
     const { brain, login, userAgent, fetch: send } = this.#options;
     const { endpoint, workspaceId } = login;
     const { cursors } = await brain.run('syncState', { endpoint, workspaceId });
-    this.#told = cursors[''] ?? 0;
+    this.#told = cursors[WHOLE_WORKSPACE] ?? 0;
     await listen({
       server: { endpoint, apiKey: login.apiKey, userAgent, ...(send === undefined ? {} : { fetch: send }) },
       lastCursor: this.#told,

@@ -125,7 +125,7 @@ test('[P3] a viewer that stops reading costs a bounded amount, and slows down no
   await silent.until(() => silent.bytes > seen);
 });
 
-/** PORTAL_VIEWERS=1000 is a matter of a minute. */
+/** PORTAL_VIEWERS=1000 takes some seconds. */
 const VIEWERS = Number(process.env['PORTAL_VIEWERS'] ?? 80);
 const VIEWERS_AT_ONCE = 10;
 

@@ -29,6 +29,14 @@ const failure: fc.Arbitrary<Failure> = fc.record({
   isTransient: fc.boolean(),
   details: fc.constantFrom<Record<string, unknown>>({}, { seq: 0, chain: '' }, { seq: 'x' }),
 });
+const PLAN: SessionPlan = {
+  mode: 'both',
+  verify: false,
+  restamp: false,
+  projectId: 'p',
+  retriesMax: 0,
+  pageChanges: 1_000,
+};
 const plan: fc.Arbitrary<SessionPlan> = fc.record({
   mode: fc.constantFrom('both' as const, 'push' as const, 'pull' as const),
   verify: fc.boolean(),
@@ -157,14 +165,7 @@ function lastWordOn(effect: Effect): fc.Arbitrary<Event> {
 }
 
 test('[S16] an event that does not belong to the phase ends the session with a failure', () => {
-  const { state } = beginSession({
-    mode: 'both',
-    verify: false,
-    restamp: false,
-    projectId: 'p',
-    retriesMax: 0,
-    pageChanges: 1_000,
-  });
+  const { state } = beginSession(PLAN);
   const events: Event[] = [
     { type: 'noted', pending: 0 },
     { type: 'renewed' },
@@ -185,14 +186,7 @@ test('[S16] an event that does not belong to the phase ends the session with a f
 });
 
 test('[S9] a batch that is refused as a whole is halved until the change at fault stands alone', () => {
-  let step = beginSession({
-    mode: 'push',
-    verify: false,
-    restamp: false,
-    projectId: 'p',
-    retriesMax: 0,
-    pageChanges: 1_000,
-  });
+  let step = beginSession({ ...PLAN, mode: 'push' });
   const poisoned = 6;
   const waiting = Array.from({ length: 10 }, (_, index) => index + 1);
   const setAside: number[] = [];

@@ -5,7 +5,8 @@
 import type { Brain } from '../../../lib/brain/contract.ts';
 import { syncedEndpoint } from '../../../lib/scope/account.ts';
 import { countEntries } from '../../adoption.ts';
-import type { Account, CommandModule, Context, Location } from '../../command.ts';
+import type { Account, CommandModule, Context, EmbeddingAddress, HostStatus, Location } from '../../command.ts';
+import { embeddingFigures } from '../../print/embeddings.ts';
 import { writeJson } from '../../print/json.ts';
 import { renderStatus, type StatusFacts } from '../../print/status.ts';
 import { createView } from '../../print/view.ts';
@@ -27,11 +28,9 @@ export const command: CommandModule = {
     const account = await context.account.read();
     const embeddings = await context.embeddings.read();
     return withBrain(context, options, async (brain, location) => {
-      const gathered = await gather(context, brain, account, location);
-      const address = embeddings === undefined ? undefined : { url: embeddings.url, model: embeddings.model };
       // The words of servers are among them, and these know the keys.
       const keys = [account.apiKey, embeddings?.apiKey];
-      const facts = withoutSecrets({ ...gathered, embeddings: address }, keys);
+      const facts = withoutSecrets(await gather(context, brain, { account, embeddings }, location), keys);
       if (options.isSet('json')) {
         await writeJson(context, toJson(facts, context.now()));
       } else {
@@ -43,18 +42,18 @@ export const command: CommandModule = {
   },
 };
 
-async function gather(
-  context: Context,
-  brain: Brain,
-  given: Account,
-  location: Location,
-): Promise<Omit<StatusFacts, 'embeddings'>> {
-  const { apiKey, ...account } = given;
+interface Addresses {
+  account: Account;
+  embeddings: EmbeddingAddress | undefined;
+}
+
+async function gather(context: Context, brain: Brain, given: Addresses, location: Location): Promise<StatusFacts> {
+  const { apiKey, ...account } = given.account;
   const { brainDirectory, workspaceId } = location;
   const { endpoint } = account;
   const status = await brain.run('status', { scope: scopeOf(location) });
   const isLoggedIn = apiKey !== undefined && endpoint !== undefined;
-  const synced = syncedEndpoint(given, workspaceId);
+  const synced = syncedEndpoint(given.account, workspaceId);
   const peer = { endpoint: synced ?? '', workspaceId };
   const sync =
     synced === undefined
@@ -62,16 +61,29 @@ async function gather(
       : { ...(await brain.run('syncState', peer)), ...(await brain.run('syncStanding', peer)) };
   const { active, superseded, retracted } = status.byStatus;
   const areElsewhere = workspaceId !== '' && status.entries > active + superseded + retracted;
+  const host = await context.host.status({ brainDirectory });
   return {
     status,
     location,
-    host: await context.host.status({ brainDirectory }),
+    host,
+    embeddings: embeddingsOf(given.embeddings, host),
     account,
     isLoggedIn,
     byProject: await countByProject(brain, location, status.repoEntries, sync?.projectIds ?? []),
     sync,
     conflicts: sync?.conflicts ?? (await countConflicts(brain, workspaceId)),
     notAdopted: areElsewhere ? await countEntries(brain, '') : 0,
+  };
+}
+
+function embeddingsOf(address: EmbeddingAddress | undefined, host: HostStatus): StatusFacts['embeddings'] {
+  if (address === undefined) return null;
+  const figures = embeddingFigures(host);
+  return {
+    url: address.url,
+    model: address.model,
+    state: figures?.state ?? null,
+    failure: figures?.failure ?? null,
   };
 }
 
@@ -120,7 +132,7 @@ function toJson(facts: StatusFacts, now: number) {
     byProject,
     notAdopted,
     conflicts,
-    embeddings: embeddingsOf(facts),
+    embeddings: facts.embeddings,
     sync: {
       loggedIn: facts.isLoggedIn,
       automatic: account.isAutomatic,
@@ -137,10 +149,4 @@ function toJson(facts: StatusFacts, now: number) {
       refusals: sync?.refusals ?? [],
     },
   };
-}
-
-function embeddingsOf({ embeddings, host }: StatusFacts) {
-  if (embeddings === undefined) return null;
-  const figures = host.running ? host.embeddings : null;
-  return { ...embeddings, state: figures?.state ?? null, failure: figures?.failure ?? null };
 }

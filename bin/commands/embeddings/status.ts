@@ -1,7 +1,7 @@
 /** `sm embeddings status`: which address makes vectors, whether it works, and how far it has come. */
 import type { CommandModule } from '../../command.ts';
 import { counted } from '../../print/count.ts';
-import { embeddingState } from '../../print/embeddings.ts';
+import { embeddingFigures, embeddingState } from '../../print/embeddings.ts';
 import { renderFields } from '../../print/entries.ts';
 import { writeJson } from '../../print/json.ts';
 import { createView } from '../../print/view.ts';
@@ -15,7 +15,7 @@ export const command: CommandModule = {
     return withBrain(context, options, async (brain, { brainDirectory }) => {
       const known = await brain.run('embeddingState', {});
       const host = await context.host.status({ brainDirectory });
-      const figures = host.running ? host.embeddings : null;
+      const figures = embeddingFigures(host);
       const facts = {
         on: address !== undefined,
         url: address?.url ?? null,
@@ -36,7 +36,7 @@ export const command: CommandModule = {
         const fields = renderFields(view, [
           ['address', address.url],
           ['model', address.model],
-          ['state', embeddingState(figures)],
+          ['state', embeddingState(figures?.state ?? null)],
           ...(figures?.failure === undefined ? [] : [['failure', figures.failure] as const]),
           [
             'vectors',

@@ -4,7 +4,7 @@
  */
 import { SmError } from '../core/errors.ts';
 import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX, TIMESTAMP_MS_MAX } from '../core/limits.ts';
-import { type CheckedChange, parseChange, rowsOfColumns } from '../protocol/change.ts';
+import { type CheckedChange, readColumns, readList } from '../protocol/change.ts';
 import { uuidOf, wireChangeId } from '../protocol/identity.ts';
 import { CLOCK_AHEAD_MAX_MS, REPLACES_MAX } from '../protocol/limits.ts';
 import type { Change } from '../protocol/wire.ts';
@@ -187,6 +187,7 @@ export async function syncApply(
       receivedAt,
       origin: peer.endpoint,
       entry: change.entry,
+      hashed: change,
     })),
   );
   await addRefusals(transaction, peer, setAside);
@@ -204,11 +205,13 @@ async function checkPage(
   { peer, changes, columns, entries }: SyncApplyRequest,
   { receivedAt, scannedSeq }: { receivedAt: number; scannedSeq: number },
 ): Promise<{ accepted: { change: CheckedChange }[]; setAside: StoreRefusal[] }> {
-  const rows = columns === undefined ? (changes ?? []) : rowsOfColumns(columns);
+  const { workspaceId } = peer;
   const parsed =
     entries === undefined
-      ? rows.map((row) => parseChange(row, peer.workspaceId))
-      : await changesOfProtocol1(transaction, entries, { workspaceId: peer.workspaceId, scannedSeq });
+      ? (columns === undefined ? readList(changes ?? [], workspaceId) : readColumns(columns, workspaceId)).map(
+          (item) => item.parsed,
+        )
+      : await changesOfProtocol1(transaction, entries, { workspaceId, scannedSeq });
   const fit = parsed.flatMap((item) => ('change' in item ? [item] : []));
   const ids = fit.map(({ change }) => change.entry.entryId);
   const elsewhere = await entriesElsewhere(transaction, ids, peer.workspaceId);

@@ -1,37 +1,84 @@
 /**
  * Between the flat changes of the wire and those the stores take. Each is parsed by itself: what one does wrong holds
- * up no other.
+ * up no other. Each entry is checked and hashed once, however often its hash is needed.
  */
-import { parse, parseEntry } from '../core/entry.ts';
+import { type Entry, parse, parseEntry } from '../core/entry.ts';
 import { SmError, toSmError } from '../core/errors.ts';
 import { fromColumns } from './columns.ts';
-import { hashContent } from './hash.ts';
+import { type HashedContent, toHashedContent } from './hash.ts';
+import { wireChangeId } from './identity.ts';
 import { type Change, changeFields, type EntryColumns } from './wire.ts';
 
-/** A change that has passed every check, with its content's hash. */
-export type CheckedChange = Change & { hash: string };
+/** A change that has passed every check, with its content as it is hashed. */
+export type CheckedChange = Change & HashedContent;
 
 /** What became of one item of a request or an answer: the change, or what is wrong with it. */
 export type ParsedChange = { change: CheckedChange } | { changeId: string; error: SmError };
+
+/** What an item calls itself, unchecked, and what became of it. */
+export interface ReadChange {
+  named: { changeId: unknown; seq: unknown };
+  parsed: ParsedChange;
+}
 
 /**
  * @param workspaceId the workspace of the key: entries that name none are filed there; those that name another are
  *   refused with `forbidden`
  */
 export function parseChange(input: unknown, workspaceId: string): ParsedChange {
-  const fields = (typeof input === 'object' && input !== null ? input : {}) as Record<string, unknown>;
+  const fields = toFields(input);
+  return assemble(fields, checkEntry(fields), workspaceId);
+}
+
+/** Of a request or an answer with a list of changes. */
+export function readList(changes: readonly unknown[], workspaceId: string): ReadChange[] {
+  return changes.map((input) => {
+    const { changeId, seq } = toFields(input);
+    return { named: { changeId, seq }, parsed: parseChange(input, workspaceId) };
+  });
+}
+
+/** Of columns, with the ids that were left out. What is no entry gets an id that no other has. */
+export function readColumns(columns: EntryColumns | Record<string, unknown>, workspaceId: string): ReadChange[] {
+  let unnamed = 0;
+  return fromColumns(columns).map((row) => {
+    const checked = checkEntry(row);
+    const { replicaId, entryId, updatedAt } = row;
+    // Who has no name to be derived from is refused for that.
+    if (row['changeId'] === null && typeof replicaId === 'string' && typeof entryId === 'string') {
+      const hash = 'error' in checked ? `unnamed ${(unnamed += 1)}` : checked.hash;
+      row['changeId'] = wireChangeId({ replicaId, entryId, updatedAt: updatedAt as number, hash });
+    }
+    const { changeId, seq } = row;
+    return { named: { changeId, seq }, parsed: assemble(row, checked, workspaceId) };
+  });
+}
+
+type CheckedEntry = ({ entry: Entry } & HashedContent) | { error: SmError };
+
+function checkEntry(fields: Record<string, unknown>): CheckedEntry {
+  try {
+    const entry = parseEntry(fields);
+    return { entry, ...toHashedContent(entry) };
+  } catch (error) {
+    return { error: toSmError(error) };
+  }
+}
+
+function assemble(fields: Record<string, unknown>, checked: CheckedEntry, workspaceId: string): ParsedChange {
   try {
     const { seq, replaces, ...named } = parse(changeFields, fields, 'request');
-    const entry = parseEntry({ ...fields, ...(fields['workspaceId'] === '' ? { workspaceId } : {}) });
-    if (entry.workspaceId !== workspaceId) throw otherWorkspace();
-    const { updatedAt: _, ...content } = entry;
+    if ('error' in checked) throw checked.error;
+    const filed = checked.entry.workspaceId === '' ? fileUnder(checked.entry, workspaceId) : checked;
+    if (filed.entry.workspaceId !== workspaceId) throw otherWorkspace();
     return {
       change: {
         ...named,
         ...(replaces === undefined || replaces.length === 0 ? {} : { replaces }),
         ...(seq === undefined ? {} : { seq }),
-        entry,
-        hash: hashContent(content),
+        entry: filed.entry,
+        content: filed.content,
+        hash: filed.hash,
       },
     };
   } catch (error) {
@@ -40,17 +87,13 @@ export function parseChange(input: unknown, workspaceId: string): ParsedChange {
   }
 }
 
-/** Rows of columns, with the ids that were left out. What is no entry gets an id that no other has. */
-export function rowsOfColumns(columns: EntryColumns | Record<string, unknown>): unknown[] {
-  let unnamed = 0;
-  return fromColumns(columns, (row) => {
-    try {
-      const { updatedAt: _, ...content } = parseEntry(row);
-      return hashContent(content);
-    } catch {
-      return `unnamed ${(unnamed += 1)}`; // It will be refused by parseChange, which says why.
-    }
-  });
+function fileUnder(unfiled: Entry, workspaceId: string): { entry: Entry } & HashedContent {
+  const entry = { ...unfiled, workspaceId };
+  return { entry, ...toHashedContent(entry) };
+}
+
+function toFields(input: unknown): Record<string, unknown> {
+  return (typeof input === 'object' && input !== null ? input : {}) as Record<string, unknown>;
 }
 
 function otherWorkspace(): SmError {

@@ -4,10 +4,9 @@
  */
 import { SmError } from '../core/errors.ts';
 import { BATCH_CHANGES_MAX } from '../core/limits.ts';
-import { wireChangeId } from './identity.ts';
-import type { EntryColumns, FlatChange } from './wire.ts';
+import type { Change, EntryColumns } from './wire.ts';
 
-const PLAIN_KEYS = [
+const ENTRY_KEYS = [
   'workspaceId',
   'projectId',
   'agent',
@@ -19,24 +18,21 @@ const PLAIN_KEYS = [
   'refs',
   'confidence',
   'status',
-  'replicaId',
 ] as const;
-const OPTIONAL_KEYS = ['supersededBy', 'base', 'replaces'] as const;
 
-/** @param hashOf the content hash of a change, by position */
-export function toColumns(changes: FlatChange[], hashOf: (position: number) => string): EntryColumns {
+/** @param isDerived whether the id of the change at a position is what `wireChangeId` gives, and need not be told */
+export function toColumns(changes: readonly Change[], isDerived: (position: number) => boolean): EntryColumns {
+  const entries = changes.map(({ entry }) => entry);
   const columns: EntryColumns = { count: [changes.length] };
-  for (const key of PLAIN_KEYS) columns[key] = changes.map((change) => change[key]);
-  for (const key of OPTIONAL_KEYS) columns[key] = changes.map((change) => change[key] ?? null);
-  columns['entryId'] = changes.map(({ entryId }) => entryId.replaceAll('-', ''));
-  columns['createdAt'] = changes.map(({ createdAt }, index) => createdAt - (changes[index - 1]?.createdAt ?? 0));
-  columns['updatedAt'] = changes.map(({ updatedAt, createdAt }) => updatedAt - createdAt);
-  columns['changeId'] = changes.map((change, index) => {
-    const { replicaId, entryId, updatedAt } = change;
-    return change.changeId === wireChangeId({ replicaId, entryId, updatedAt, hash: hashOf(index) })
-      ? null
-      : change.changeId;
-  });
+  for (const key of ENTRY_KEYS) columns[key] = entries.map((entry) => entry[key]);
+  columns['supersededBy'] = entries.map(({ supersededBy }) => supersededBy ?? null);
+  columns['replicaId'] = changes.map(({ replicaId }) => replicaId);
+  columns['base'] = changes.map(({ base }) => base);
+  columns['replaces'] = changes.map(({ replaces }) => replaces ?? null);
+  columns['entryId'] = entries.map(({ entryId }) => entryId.replaceAll('-', ''));
+  columns['createdAt'] = entries.map(({ createdAt }, index) => createdAt - (entries[index - 1]?.createdAt ?? 0));
+  columns['updatedAt'] = entries.map(({ updatedAt, createdAt }) => updatedAt - createdAt);
+  columns['changeId'] = changes.map(({ changeId }, index) => (isDerived(index) ? null : changeId));
   if (changes.every(({ seq }) => seq !== undefined)) {
     columns['seq'] = changes.map(({ seq = 0 }, index) => seq - (changes[index - 1]?.seq ?? 0));
   }
@@ -53,14 +49,10 @@ function isDelta(key: string): boolean {
 }
 
 /**
- * Rows again; values are as they came, unchecked.
- * @param hashOf the content hash of an entry, for the ids that were left out; may throw on what is no entry
+ * Rows again; values are as they came, unchecked, and ids that were left out are null.
  * @throws SmError `bad_request` where the arrays are not of one length
  */
-export function fromColumns(
-  columns: Record<string, unknown>,
-  hashOf: (row: Record<string, unknown>) => string,
-): Record<string, unknown>[] {
+export function fromColumns(columns: Record<string, unknown>): Record<string, unknown>[] {
   const count = arrayOf(columns, 'count')[0];
   if (!Number.isSafeInteger(count) || (count as number) < 0 || (count as number) > BATCH_CHANGES_MAX) {
     throw malformed('columns.count', `must be a whole number up to ${BATCH_CHANGES_MAX}`);
@@ -74,7 +66,7 @@ export function fromColumns(
       row[target] = values.length === 1 && !isDelta(key) ? values[0] : values[index];
     });
   };
-  for (const key of [...PLAIN_KEYS, 'base', 'entryId', 'updatedAt', 'createdAt', 'changeId'] as const) fill(key);
+  for (const key of [...ENTRY_KEYS, 'replicaId', 'base', 'entryId', 'updatedAt', 'createdAt', 'changeId'] as const) fill(key);
   for (const key of ['supersededBy', 'replaces'] as const) {
     fill(key);
     for (const row of rows) if (row[key] === null) delete row[key];
@@ -88,14 +80,6 @@ export function fromColumns(
     row['updatedAt'] = createdAt + numberOf(row['updatedAt']);
     if (columns['seq'] !== undefined) row['seq'] = seq += numberOf(row['seq']);
     row['entryId'] = hyphenated(row['entryId']);
-    if (row['changeId'] === null) {
-      const { replicaId, entryId } = row;
-      const updatedAt = numberOf(row['updatedAt']);
-      // Who has no name to be derived from is refused for that, by what checks the rows.
-      if (typeof replicaId === 'string' && typeof entryId === 'string') {
-        row['changeId'] = wireChangeId({ replicaId, entryId, updatedAt, hash: hashOf(row) });
-      }
-    }
   }
   return rows;
 }

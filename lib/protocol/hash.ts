@@ -8,6 +8,18 @@ export function hashContent(content: EntryContent): string {
   return sha256Hex(canonicalContent(content));
 }
 
+/** An entry's content as it is hashed and stored, and its hash. */
+export interface HashedContent {
+  content: string;
+  hash: string;
+}
+
+/** Of an entry, or of its content alone: what its hash covers is taken, and nothing else. */
+export function toHashedContent(entry: EntryContent): HashedContent {
+  const content = canonicalContent(entry);
+  return { content, hash: sha256Hex(content) };
+}
+
 export function sha256Hex(text: string): string {
   return createHash('sha256').update(text, 'utf8').digest('hex');
 }

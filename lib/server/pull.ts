@@ -3,8 +3,10 @@ import type { Entry } from '../core/entry.ts';
 import { SmError } from '../core/errors.ts';
 import { toColumns } from '../protocol/columns.ts';
 import { digestOf } from '../protocol/digest.ts';
+import { wireChangeId } from '../protocol/identity.ts';
 import { PULL_CHANGES_DEFAULT, PULL_CHANGES_MAX } from '../protocol/limits.ts';
 import {
+  type Change,
   type DigestAnswer,
   type DigestRequest,
   type FlatChange,
@@ -58,11 +60,10 @@ export async function pull2(context: ServerContext, caller: Caller, request: Pul
     currentOnly: false,
     ...(replica === undefined || clientId === '' ? {} : { replica: { ...replica, replicaId: clientId } }),
   });
-  const changes = page.items.map(flatChange);
   return {
     ...(request.format === 'columns'
-      ? { columns: toColumns(changes, (position) => page.items[position]?.hash ?? '') }
-      : { changes }),
+      ? { columns: toColumns(page.items.map(toChange), (position) => hasDerivedId(page.items[position])) }
+      : { changes: page.items.map(flatChange) }),
     serverCursor: cursorOf(page),
     hasMore: page.hasMore,
     serverTime: context.nowMs(),
@@ -70,8 +71,18 @@ export async function pull2(context: ServerContext, caller: Caller, request: Pul
   };
 }
 
-function flatChange({ changeId, base, replicaId, replaces, entry }: Omit<StoredChange, 'hash'>): FlatChange {
-  return flatten({ changeId, base, replicaId, ...(replaces.length === 0 ? {} : { replaces }), entry });
+function flatChange(stored: Omit<StoredChange, 'hash'>): FlatChange {
+  return flatten(toChange(stored));
+}
+
+function hasDerivedId(stored: StoredChange | undefined): boolean {
+  if (stored === undefined) return false;
+  const { changeId, replicaId, hash, entry } = stored;
+  return changeId === wireChangeId({ replicaId, hash, entryId: entry.entryId, updatedAt: entry.updatedAt });
+}
+
+function toChange({ changeId, base, replicaId, replaces, entry }: Omit<StoredChange, 'hash'>): Change {
+  return { changeId, base, replicaId, ...(replaces.length === 0 ? {} : { replaces }), entry };
 }
 
 function cursorOf(page: StorePage<{ cursor: number }>): number {

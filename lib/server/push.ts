@@ -5,8 +5,8 @@
 import { type Entry, parseEntry } from '../core/entry.ts';
 import { SmError, toSmError } from '../core/errors.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
-import { type CheckedChange, parseChange, rowsOfColumns } from '../protocol/change.ts';
-import { hashContent } from '../protocol/hash.ts';
+import { type CheckedChange, readColumns, type ReadChange, readList } from '../protocol/change.ts';
+import { hashContent, toHashedContent } from '../protocol/hash.ts';
 import { nextChain, uuidOf } from '../protocol/identity.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../protocol/limits.ts';
 import type { PushAnswer1, PushAnswer2, PushRequest1, PushRequest2, PushResult } from '../protocol/wire.ts';
@@ -50,14 +50,14 @@ function parseEntry1(input: unknown, index: number, workspaceId: string): Entry 
 
 function change1(entry: Entry, clientId: string, nowMs: number): NewServerChange {
   const { updatedAt, ...content } = entry;
-  const hash = hashContent(content);
+  const hashed = toHashedContent(entry);
   const isAhead = updatedAt > nowMs + CLOCK_AHEAD_MAX_MS;
   return {
-    changeId: uuidOf(`stackmemory protocol 1 ${entry.entryId} ${updatedAt} ${hash}`),
+    changeId: uuidOf(`stackmemory protocol 1 ${entry.entryId} ${updatedAt} ${hashed.hash}`),
     base: null,
     replaces: [],
     replicaId: clientId,
-    hash,
+    ...hashed,
     entry: isAhead ? { ...entry, updatedAt: nowMs } : entry,
     ...(isAhead ? { claimedAt: updatedAt } : {}),
     ...(entry.status === 'superseded' ? { echoHash: hashContent({ ...content, status: 'retracted' }) } : {}),
@@ -66,12 +66,11 @@ function change1(entry: Entry, clientId: string, nowMs: number): NewServerChange
 
 export async function push2(context: ServerContext, caller: Caller, request: PushRequest2): Promise<PushAnswer2> {
   const nowMs = context.nowMs();
-  const items = itemsOf(request);
+  const items = itemsOf(request, caller.workspaceId);
   const results = new Map<number, PushResult>();
   const positions: number[] = [];
   const changes: NewServerChange[] = [];
-  items.forEach((item, position) => {
-    const parsed = parseChange(item, caller.workspaceId);
+  items.forEach(({ parsed }, position) => {
     const refusal = 'error' in parsed ? parsed : refuseAhead(parsed.change, nowMs);
     if ('error' in refusal) {
       const { code, message } = refusal.error;
@@ -108,7 +107,7 @@ export async function push2(context: ServerContext, caller: Caller, request: Pus
   };
 }
 
-function itemsOf({ changes, columns }: PushRequest2): unknown[] {
+function itemsOf({ changes, columns }: PushRequest2, workspaceId: string): ReadChange[] {
   if ((changes === undefined) === (columns === undefined)) {
     throw new SmError({
       code: 'bad_request',
@@ -116,9 +115,9 @@ function itemsOf({ changes, columns }: PushRequest2): unknown[] {
       details: { field: 'changes' },
     });
   }
-  if (columns === undefined) return changes ?? [];
+  if (columns === undefined) return readList(changes ?? [], workspaceId);
   requireUnrepeated(columns);
-  return rowsOfColumns(columns);
+  return readColumns(columns, workspaceId);
 }
 
 /** One value that stands for all is small on the wire, and a thousand times that in the log. */
@@ -152,7 +151,7 @@ function refuseAhead(
 }
 
 /** What the replica says of its log. Refused changes are part of it: their places are taken all the same. */
-function claimOf({ replica, clientId }: PushRequest2, items: unknown[]): ReplicaClaim | undefined {
+function claimOf({ replica, clientId }: PushRequest2, items: ReadChange[]): ReplicaClaim | undefined {
   if (replica === undefined) return undefined;
   if (clientId === '') {
     throw new SmError({
@@ -163,8 +162,7 @@ function claimOf({ replica, clientId }: PushRequest2, items: unknown[]): Replica
   }
   let { chain } = replica;
   const steps = items
-    .flatMap((item) => {
-      const { seq, changeId } = (item ?? {}) as { seq?: unknown; changeId?: unknown };
+    .flatMap(({ named: { seq, changeId } }) => {
       return Number.isSafeInteger(seq) && typeof changeId === 'string' ? { seq: seq as number, changeId } : [];
     })
     .filter(({ seq }) => seq > replica.seq)

@@ -2,7 +2,6 @@
  * The change store in SQL, for any PostgreSQL. Owns the statements and the mapping of rows; each operation on changes
  * is one call of a function in migrations/, and so one transaction. How statements reach a database is its runner's.
  */
-import { canonicalContent } from '../core/canonical.ts';
 import type { Entry, EntryContent } from '../core/entry.ts';
 import type { EntryStamp } from '../protocol/digest.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
@@ -184,12 +183,12 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
 }
 
 function changeToRow(change: NewServerChange, position: number): Record<string, unknown> {
-  const { updatedAt, ...content } = change.entry;
+  const { entryId, projectId, updatedAt } = change.entry;
   return {
     position,
     change_id: change.changeId,
-    entry_id: content.entryId,
-    project_id: content.projectId,
+    entry_id: entryId,
+    project_id: projectId,
     base: change.base,
     replaces: change.replaces,
     hash: change.hash,
@@ -198,7 +197,7 @@ function changeToRow(change: NewServerChange, position: number): Record<string, 
     updated_at: updatedAt,
     claimed_at: change.claimedAt ?? null,
     seq: change.seq ?? null,
-    content: canonicalContent(content),
+    content: change.content,
   };
 }
 

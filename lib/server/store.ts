@@ -5,15 +5,15 @@
  */
 import type { Entry } from '../core/entry.ts';
 import type { EntryStamp, IdRange } from '../protocol/digest.ts';
+import type { HashedContent } from '../protocol/hash.ts';
 import type { ReplicaPosition } from '../protocol/wire.ts';
 
 /** A change to be stored. Its content has passed every check; its time is the one to merge by. */
-export interface NewServerChange {
+export interface NewServerChange extends HashedContent {
   changeId: string;
   base: string | null;
   replaces: string[];
   replicaId: string;
-  hash: string;
   entry: Entry;
   /** Its place in the log of the replica that pushes it, where the push tells of that. */
   seq?: number;

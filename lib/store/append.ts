@@ -5,11 +5,10 @@
  * Invariant: an entry row is always the greatest stamp that the log holds for it.
  */
 import { sql } from 'drizzle-orm';
-import { canonicalContent } from '../core/canonical.ts';
 import type { Entry } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
 import { type Database, rowsOf } from './database.ts';
-import { sha256Hex } from '../protocol/hash.ts';
+import { type HashedContent, toHashedContent } from '../protocol/hash.ts';
 
 /** A version about to be written. `base` is the hash of the version it was written on. */
 export interface NewChange {
@@ -19,6 +18,8 @@ export interface NewChange {
   receivedAt: number;
   origin: string;
   entry: Entry;
+  /** Of the entry, where it is known already. */
+  hashed?: HashedContent;
   /** Hashes of further versions that it replaces. */
   replaces?: string[];
   /** The change that it withdraws; the caller makes the entry anew (sync-log.ts). */
@@ -43,21 +44,21 @@ export async function appendChanges(transaction: Database, changes: NewChange[])
 }
 
 function changeToRow(change: NewChange, position: number): Record<string, unknown> {
-  const { updatedAt, ...content } = change.entry;
-  const canonical = canonicalContent(content);
+  const { entryId, workspaceId, projectId, updatedAt } = change.entry;
+  const { content, hash } = change.hashed ?? toHashedContent(change.entry);
   return {
     position,
     change_id: change.changeId,
-    entry_id: content.entryId,
-    workspace_id: content.workspaceId,
-    project_id: content.projectId,
+    entry_id: entryId,
+    workspace_id: workspaceId,
+    project_id: projectId,
     base: change.base,
-    hash: sha256Hex(canonical),
+    hash,
     replica_id: change.replicaId,
     updated_at: updatedAt,
     received_at: change.receivedAt,
     origin: change.origin,
-    content: canonical,
+    content,
     replaces: change.replaces ?? [],
     withdraws: change.withdraws ?? null,
   };

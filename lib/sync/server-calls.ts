@@ -1,7 +1,6 @@
 /** The calls of the protocol, each checked as far as the session relies on its answer. Entries are checked by the brain. */
 import * as v from 'valibot';
 import { BATCH_CHANGES_MAX } from '../core/limits.ts';
-import { hashContent } from '../protocol/hash.ts';
 import { toColumns } from '../protocol/columns.ts';
 import {
   type Change,
@@ -102,6 +101,7 @@ export async function push(
     protocol: 1 | 2;
     workspaceId: string;
     projectId: string;
+    /** As a brain names them: by the ids that `wireChangeId` gives. */
     changes: Change[];
     /** Absent for changes that are no part of this replica's count, as in a verification. */
     replica?: ReplicaPosition & { headSeq: number };
@@ -113,14 +113,12 @@ export async function push(
     const entries = changes.map(({ entry }) => entry);
     return told(pushAnswer1, await call(server, 'POST', '/v1/brain/push', { ...envelope, since: 0, entries }));
   }
-  const flat = changes.map(flatten);
-  const hashes = changes.map(({ entry: { updatedAt: _, ...content } }) => hashContent(content));
   const answer = await call(server, 'POST', '/v1/brain/push', {
     ...envelope,
     ...(request.replica === undefined ? {} : { replica: request.replica }),
     ...(changes.length < COLUMNS_CHANGES_MIN
-      ? { changes: flat }
-      : { columns: toColumns(flat, (position) => hashes[position] ?? '') }),
+      ? { changes: changes.map(flatten) }
+      : { columns: toColumns(changes, () => true) }),
   });
   return told(pushAnswer2, answer, protocol2Expected);
 }

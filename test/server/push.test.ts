@@ -5,7 +5,7 @@ import { CHAIN_START, nextChain } from '../../lib/protocol/identity.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../lib/protocol/limits.ts';
 import type { DigestAnswer, FlatChange, PullAnswer2, PushAnswer2 } from '../../lib/protocol/wire.ts';
 import { CLOCK_START_MS, createTestServer, type TestServer } from '../support/server-app.ts';
-import { type ChangeSketch, flatChange, hashOf } from '../support/server-changes.ts';
+import { type ChangeSketch, flatChange, nestChange } from '../support/server-changes.ts';
 import type { TestKey } from '../support/server-keys.ts';
 
 let server: TestServer;
@@ -93,9 +93,7 @@ test('[S20] columns are stored as rows are, and list only what was not applied',
   const change = await fresh();
   const sketches = [1, 2, 3].map((number) => ({ number, title: `t${number}`, updatedAt: number, seq: number }));
   const changes = sketches.map(change);
-  const columns = toColumns(changes, (position) =>
-    hashOf({ ...(sketches[position] ?? { number: 0, title: '', updatedAt: 0 }), workspaceId: key.workspaceId }),
-  );
+  const columns = toColumns(changes.map(nestChange), () => false);
   expect((await push({ columns })).body).toMatchObject({ accepted: 3, results: [] });
   const sent = changes.map(({ seq: _, ...rest }) => rest);
   expect((await pull()).body.changes).toEqual(sent);
@@ -105,7 +103,7 @@ test('[S20] columns are stored as rows are, and list only what was not applied',
 test('[V8] a value that stands for a thousand is bounded as if it were a thousand', async () => {
   const change = await fresh();
   const [one] = [change({ number: 1, title: 'a', updatedAt: 5 })];
-  const columns = { ...toColumns([one], () => ''), count: [1_000], summary: ['x'.repeat(60_000)] };
+  const columns = { ...toColumns([nestChange(one)], () => false), count: [1_000], summary: ['x'.repeat(60_000)] };
   expect(await push({ columns })).toMatchObject({ status: 413, body: { error: 'too_large' } });
 });
 

@@ -1,8 +1,8 @@
 /** Changes as tests push them: to a store, or over the wire. */
 import type { Entry } from '../../lib/core/entry.ts';
-import { hashContent } from '../../lib/protocol/hash.ts';
+import { hashContent, toHashedContent } from '../../lib/protocol/hash.ts';
 import { uuidOf } from '../../lib/protocol/identity.ts';
-import type { FlatChange } from '../../lib/protocol/wire.ts';
+import type { Change, FlatChange } from '../../lib/protocol/wire.ts';
 import type { NewServerChange } from '../../lib/server/store.ts';
 import { plainContent } from './arbitraries.ts';
 
@@ -47,8 +47,21 @@ export function flatChange(sketch: ChangeSketch): FlatChange {
   };
 }
 
+/** As it is within this program. */
+export function nestChange({ changeId, base, replicaId, replaces, seq, ...entry }: FlatChange): Change {
+  return {
+    changeId,
+    base,
+    replicaId,
+    ...(replaces === undefined ? {} : { replaces }),
+    ...(seq === undefined ? {} : { seq }),
+    entry,
+  };
+}
+
 /** As a store takes it. */
 export function storeChange(sketch: ChangeSketch): NewServerChange {
   const { changeId, base, replicaId, replaces = [] } = flatChange(sketch);
-  return { changeId, base, replicaId, replaces, hash: hashOf(sketch), entry: entryOf(sketch) };
+  const entry = entryOf(sketch);
+  return { changeId, base, replicaId, replaces, ...toHashedContent(entry), entry };
 }

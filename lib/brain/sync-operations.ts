@@ -11,7 +11,6 @@ import type { Change } from '../protocol/wire.ts';
 import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { replaceReplicaId, writeClockOffset } from '../store/meta.ts';
-import type { ChangeRecord } from '../store/read.ts';
 import {
   countConflicts,
   digestRanges,
@@ -22,6 +21,7 @@ import {
   readSetAside,
   readVersions,
   remakeEntries,
+  type SentVersion,
 } from '../store/sync-log.ts';
 import {
   addRefusals,
@@ -116,7 +116,7 @@ export async function syncVersions(
 }
 
 /** What versions that stay here were written on, by entry and hash. */
-function lineageOf(kept: readonly ChangeRecord[]): Map<string, string[]> {
+function lineageOf(kept: readonly SentVersion[]): Map<string, string[]> {
   return new Map(
     kept.map(({ entry, hash, base, replaces }) => [
       `${entry.entryId} ${hash}`,
@@ -129,7 +129,7 @@ function lineageOf(kept: readonly ChangeRecord[]): Map<string, string[]> {
  * A version that was written on one which stays here replaces what that one was written on: others would count it as lost
  * unseen.
  */
-function withLineage(change: ChangeRecord, lineage: ReadonlyMap<string, string[]>): ChangeRecord {
+function withLineage(change: SentVersion, lineage: ReadonlyMap<string, string[]>): SentVersion {
   const replaces = new Set(change.replaces);
   const waiting = [...(change.base === null ? [] : [change.base]), ...change.replaces];
   const passed = new Set<string>();
@@ -149,8 +149,7 @@ export async function syncDigest(database: Database, request: SyncDigestRequest)
 
 export async function syncNote(transaction: Database, request: SyncNoteRequest): Promise<{ pending: number }> {
   const { peer, position = {}, refusals = [], accepted = [], ...contact } = request;
-  await writePeer(transaction, peer, { ...position, ...contact });
-  await removeRefusals(transaction, peer, accepted);
+  await writePeer(transaction, peer, { ...position, ...contact }, accepted);
   await addRefusals(transaction, peer, refusals);
   if (contact.clockOffsetMs !== undefined) {
     await writeClockOffset(transaction, correctionOf(contact.clockOffsetMs));
@@ -303,7 +302,7 @@ export async function syncRenew(transaction: Database, replicaId: string): Promi
   return { replicaId };
 }
 
-function toWire({ base, replicaId, replaces, hash, entry }: ChangeRecord): Change {
+function toWire({ base, replicaId, replaces, hash, entry }: SentVersion): Change {
   const { entryId, updatedAt } = entry;
   return {
     changeId: wireChangeId({ replicaId, entryId, updatedAt, hash }),

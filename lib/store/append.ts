@@ -37,7 +37,7 @@ export async function appendChanges(transaction: Database, changes: NewChange[])
   const rows = await rowsOf<{ change_id: string; outcome: MergeOutcome }>(
     transaction,
     sql`SELECT appended_id AS change_id, appended_outcome AS outcome
-      FROM brain_append(${JSON.stringify(changes.map(changeToRow))}::jsonb)`,
+      FROM brain_append(${JSON.stringify(changes.map(changeToRow))}::json)`,
   );
   for (const row of rows) outcomes.set(row.change_id, row.outcome);
   return outcomes;

@@ -54,7 +54,7 @@ export async function readPast(
   return new Map(
     rows.map((row) => {
       const content = JSON.parse(row.content) as Omit<Entry, 'updatedAt'>;
-      return [row.entry_id, { entry: orderContent(content, Number(row.updated_at)), hash: row.hash }];
+      return [row.entry_id, { entry: toEntry(content, Number(row.updated_at)), hash: row.hash }];
     }),
   );
 }
@@ -289,10 +289,11 @@ export function rowToChange(row: ChangeRow): ChangeRecord {
     outcome: row.outcome,
     replaces: row.replaces,
     withdraws: row.withdraws,
-    entry: orderContent(content, row.updatedAt),
+    entry: toEntry(content, row.updatedAt),
   };
 }
 
-function orderContent(content: Omit<Entry, 'updatedAt'>, updatedAt: number): Entry {
+/** Of its content in the log and its time. */
+export function toEntry(content: Omit<Entry, 'updatedAt'>, updatedAt: number): Entry {
   return rowToEntry({ ...content, supersededBy: content.supersededBy ?? null, updatedAt, hash: '' });
 }

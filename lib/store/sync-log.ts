@@ -3,52 +3,57 @@
  * in short, and the withdrawal of versions whose time was wrong. A withdrawn version stays in the log; it is passed over.
  */
 import { desc, sql } from 'drizzle-orm';
+import type { Entry } from '../core/entry.ts';
 import { type EntryStamp, type IdRange, type RangeDigest, digestOf } from '../protocol/digest.ts';
 import { type Database, rowsOf } from './database.ts';
-import { type ChangeRecord, rowToChange } from './read.ts';
+import { type ChangeRecord, rowToChange, toEntry } from './read.ts';
 import { brainChanges } from './schema.ts';
 import type { StorePeer } from './sync-meta.ts';
 
 const IS_WITHDRAWN = sql`EXISTS (SELECT FROM brain_changes r WHERE r.withdraws = ${brainChanges.changeId})`;
 
-/** Of the workspace, and not from that server. */
-function isOutgoing(peer: StorePeer, afterSeq: number) {
-  return sql`${brainChanges.seq} > ${afterSeq} AND ${brainChanges.workspaceId} = ${peer.workspaceId}
-    AND ${brainChanges.origin} <> ${peer.endpoint} AND NOT ${IS_WITHDRAWN}`;
-}
+/** What of a logged version crosses the wire. */
+export type SentVersion = Pick<ChangeRecord, 'seq' | 'base' | 'hash' | 'replicaId' | 'replaces' | 'entry'>;
+
+/** As brain_outgoing gives it. */
+type VersionTuple = [
+  seq: number,
+  base: string | null,
+  hash: string,
+  replicaId: string,
+  replaces: string[],
+  updatedAt: number,
+  content: Omit<Entry, 'updatedAt'>,
+];
 
 /**
- * What is to be pushed, in local order: at most `limit`, and no more content than `bytesMax` (but at least one); and the
- * last place of the log.
+ * What is to be pushed (of the workspace, and not from that server), in local order: at most `limit`, and no more content
+ * than `bytesMax` (but at least one); and the last place of the log.
  */
 export async function readOutgoing(
   database: Database,
   query: { peer: StorePeer; afterSeq: number; limit: number; bytesMax: number },
-): Promise<{ changes: ChangeRecord[]; hasMore: boolean; headSeq: number }> {
-  // Where the page ends is found first, from lengths alone: its contents could be more than memory holds.
-  const ends = await rowsOf<{ head: string | number; seq: string | number | null; bytes: string | number | null }>(
+): Promise<{ changes: SentVersion[]; hasMore: boolean; headSeq: number }> {
+  const { endpoint, workspaceId } = query.peer;
+  const [page] = await rowsOf<{ out_head: string | number; out_more: boolean; out_versions: string | null }>(
     database,
-    sql`SELECT h.head, o.seq, o.bytes FROM (SELECT coalesce(max(seq), 0) AS head FROM brain_changes) AS h
-      LEFT JOIN LATERAL (
-        SELECT seq, sum(length) OVER (ORDER BY seq) AS bytes FROM (
-          SELECT seq, octet_length(content) AS length FROM brain_changes
-          WHERE ${isOutgoing(query.peer, query.afterSeq)} ORDER BY seq LIMIT ${query.limit + 1}
-        ) AS first
-      ) AS o ON h.head > ${query.afterSeq} ORDER BY o.seq`,
+    sql`SELECT * FROM brain_outgoing(${endpoint}, ${workspaceId}, ${query.afterSeq}::bigint, ${query.limit}::integer,
+      ${query.bytesMax}::bigint)`,
   );
-  const headSeq = Number(ends[0]?.head ?? 0);
-  const found = ends.filter(({ seq }) => seq !== null);
-  const taken = found.filter(
-    ({ bytes }, index) => index < query.limit && (index === 0 || Number(bytes) <= query.bytesMax),
-  );
-  const last = taken.at(-1);
-  if (last === undefined) return { changes: [], hasMore: false, headSeq };
-  const rows = await database
-    .select()
-    .from(brainChanges)
-    .where(sql`${isOutgoing(query.peer, query.afterSeq)} AND ${brainChanges.seq} <= ${Number(last.seq)}`)
-    .orderBy(brainChanges.seq);
-  return { changes: rows.map(rowToChange), hasMore: taken.length < found.length, headSeq };
+  if (page === undefined) throw new Error('brain_outgoing gave no row');
+  const versions = JSON.parse(`[${page.out_versions ?? ''}]`) as VersionTuple[];
+  return {
+    changes: versions.map(([seq, base, hash, replicaId, replaces, updatedAt, content]) => ({
+      seq,
+      base,
+      hash,
+      replicaId,
+      replaces,
+      entry: toEntry(content, updatedAt),
+    })),
+    hasMore: page.out_more,
+    headSeq: Number(page.out_head),
+  };
 }
 
 /** Of these entries the versions that were set aside for one of these reasons instead of being pushed. */
@@ -144,8 +149,7 @@ export async function entriesElsewhere(
 ): Promise<Set<string>> {
   const rows = await rowsOf<{ entry_id: string }>(
     database,
-    sql`SELECT entry_id FROM brain_entries WHERE workspace_id NOT IN ('', ${workspaceId})
-      AND entry_id IN (SELECT jsonb_array_elements_text(${JSON.stringify(entryIds)}::jsonb))`,
+    sql`SELECT brain_elsewhere(${JSON.stringify(entryIds)}::json, ${workspaceId}) AS entry_id`,
   );
   return new Set(rows.map((row) => row.entry_id));
 }

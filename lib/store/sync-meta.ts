@@ -63,25 +63,20 @@ export async function readPeer(database: Database, peer: StorePeer): Promise<Sto
   return row.state;
 }
 
-/** Stores the fields that are given. `cursors` replaces all there are. */
+/**
+ * Stores the fields that are given; `cursors` replaces all there are.
+ * @param accepted wire ids of changes that were pushed, and are refused no longer
+ */
 export async function writePeer(
   transaction: Database,
   peer: StorePeer,
   fields: Partial<Omit<StorePeerState, 'headSeq' | 'outgoing' | 'pendingSince' | 'ahead'>>,
+  accepted: readonly string[],
 ): Promise<void> {
-  const { cursors, lastError, ...plain } = fields;
-  const row = { ...plain, ...(lastError === undefined ? {} : { lastError: lastError && JSON.stringify(lastError) }) };
-  await transaction
-    .insert(brainSyncMeta)
-    .values({ pushedSeq: 0, chain: '', scannedSeq: 0, ...row, ...peer })
-    .onConflictDoUpdate({
-      target: [brainSyncMeta.endpoint, brainSyncMeta.workspaceId],
-      set: { ...row, workspaceId: peer.workspaceId },
-    });
-  if (cursors === undefined) return;
-  await transaction.delete(brainSyncCursors).where(isPeer(brainSyncCursors, peer));
-  const rows = Object.entries(cursors).map(([projectId, cursor]) => ({ ...peer, projectId, cursor }));
-  if (rows.length > 0) await transaction.insert(brainSyncCursors).values(rows);
+  const { lastError } = fields;
+  const given = { ...fields, ...(lastError === undefined ? {} : { lastError: lastError && JSON.stringify(lastError) }) };
+  await transaction.execute(sql`SELECT brain_sync_note(${peer.endpoint}, ${peer.workspaceId},
+    ${JSON.stringify(given)}::jsonb, ${JSON.stringify(accepted)}::json)`);
 }
 
 /** After a page was appended: moves its cursor forward, never back, and passes over what came with it. */

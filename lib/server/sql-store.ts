@@ -6,6 +6,7 @@ import type { Entry, EntryContent } from '../core/entry.ts';
 import type { EntryStamp } from '../protocol/digest.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
 import { SqlDirectory } from './sql-directory.ts';
+import { type JsonRow, toJsonRows } from '../store/json-rows.ts';
 import type { SqlRunner } from './sql-runner.ts';
 import type {
   ChangeStore,
@@ -79,9 +80,9 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
   }
 
   async push({ workspaceId, pusherId, protocol, nowMs, changes, replica }: StorePush): Promise<StorePushAnswer> {
-    const rows = JSON.stringify(changes.map(changeToRow));
+    const rows = toJsonRows(changes.map(changeToRow));
     const [row] = await this.#runner.write<PushRow>(
-      'SELECT * FROM server_push_from($1, $2, $3, $4, $5::jsonb, $6::jsonb)',
+      'SELECT * FROM server_push_from($1, $2, $3, $4, $5::json, $6::jsonb)',
       [workspaceId, pusherId, protocol, nowMs, rows, replica === undefined ? null : JSON.stringify(replica)],
       rows.length,
     );
@@ -182,7 +183,7 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
   }
 }
 
-function changeToRow(change: NewServerChange, position: number): Record<string, unknown> {
+function changeToRow(change: NewServerChange, position: number): JsonRow {
   const { entryId, projectId, updatedAt } = change.entry;
   return {
     position,

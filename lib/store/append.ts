@@ -8,6 +8,7 @@ import { sql } from 'drizzle-orm';
 import type { Entry } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
 import { type Database, rowsOf } from './database.ts';
+import { type JsonRow, toJsonRows } from './json-rows.ts';
 import { type HashedContent, toHashedContent } from '../protocol/hash.ts';
 
 /** A version about to be written. `base` is the hash of the version it was written on. */
@@ -37,13 +38,13 @@ export async function appendChanges(transaction: Database, changes: NewChange[])
   const rows = await rowsOf<{ change_id: string; outcome: MergeOutcome }>(
     transaction,
     sql`SELECT appended_id AS change_id, appended_outcome AS outcome
-      FROM brain_append(${JSON.stringify(changes.map(changeToRow))}::json)`,
+      FROM brain_append(${toJsonRows(changes.map(changeToRow))}::json)`,
   );
   for (const row of rows) outcomes.set(row.change_id, row.outcome);
   return outcomes;
 }
 
-function changeToRow(change: NewChange, position: number): Record<string, unknown> {
+function changeToRow(change: NewChange, position: number): JsonRow {
   const { entryId, workspaceId, projectId, updatedAt } = change.entry;
   const { content, hash } = change.hashed ?? toHashedContent(change.entry);
   return {

@@ -4,7 +4,7 @@
  * none, and two owners corrupt it.
  */
 import fs from 'node:fs';
-import { PGlite } from '@electric-sql/pglite';
+import { PGlite, types } from '@electric-sql/pglite';
 import { amcheck } from '@electric-sql/pglite/contrib/amcheck';
 import { sql } from 'drizzle-orm';
 import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
@@ -47,6 +47,12 @@ export const START_PARAMETERS = [
     jit: 'off',
   }),
 ];
+
+/** JSON may be given as UTF-8, too, and is then sent as it is: PGlite takes bytes here, whatever the type says. */
+const SERIALIZERS = {
+  [types.JSON]: (value: unknown): string =>
+    typeof value === 'string' || value instanceof Uint8Array ? (value as string) : JSON.stringify(value),
+};
 
 export interface OpenStore {
   database: PgliteDatabase;
@@ -95,6 +101,7 @@ export async function openMemoryStore(schema: StoreSchema): Promise<OpenStore> {
     ],
     loadDataDir: new Blob([new Uint8Array(fs.readFileSync(assetPath('template.tar.gz')))]),
     extensions: { amcheck },
+    serializers: SERIALIZERS,
   });
   const database = drizzle({ client });
   await schema.prepare?.(client);
@@ -109,6 +116,7 @@ async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {
       fs: fileSystem,
       startParams: START_PARAMETERS,
       extensions: { amcheck },
+      serializers: SERIALIZERS,
       onStderr: (line: string) => {
         if (/FATAL|PANIC|ERROR|DETAIL|HINT/.test(line)) complaints.push(line.trim());
         return false;

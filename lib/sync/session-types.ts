@@ -38,7 +38,8 @@ export type Effect =
       refusals?: Omit<SyncRefusal, 'refusedAt'>[];
       accepted?: string[];
       clockOffsetMs?: number;
-      moment?: 'push' | 'pull';
+      /** What the server has been asked with success. */
+      moments?: ('push' | 'pull')[];
       failure?: SyncFailure | null;
     }
   | { type: 'pull'; protocol: 1 | 2; since: number; limit: number; projectId: string; replica: ReplicaPosition }

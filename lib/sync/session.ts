@@ -154,7 +154,13 @@ function afterPush(
     batchMax: Math.min(state.plan.pageChanges, state.batchMax * 2),
   };
   const told = { position, refusals, accepted, ...(clockOffsetMs === null ? {} : { clockOffsetMs }) };
-  return note(next, outgoing.hasMore ? 'read' : 'afterPush', { ...told, moment: 'push' });
+  if (!outgoing.hasMore && isOver(next)) return note(next, 'finish', { ...told, moments: ['push', 'pull'], failure: null });
+  return note(next, outgoing.hasMore ? 'read' : 'afterPush', { ...told, moments: ['push'] });
+}
+
+/** After the last push: nothing is to be written again, pulled or compared, and one word tells all of that. */
+function isOver({ ahead, isLevel, plan }: SessionState): boolean {
+  return isLevel && ahead.length === 0 && plan.mode === 'both' && !plan.verify;
 }
 
 function withKept(tally: Tally, kept: number): Tally {
@@ -287,7 +293,7 @@ function afterLastPage(state: SessionState, cursor: number): Step {
   const { clockOffsetMs } = state.tally;
   const told = {
     position: { protocol: state.protocol ?? 2, epoch: state.epoch, ...(isStored ? {} : { cursors }) },
-    moment: 'pull' as const,
+    moments: ['pull' as const],
     ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
   };
   const next = { ...state, cursors };

@@ -217,13 +217,13 @@ class Runner {
 
   async #note({ type: _, ...effect }: Extract<Effect, { type: 'note' }>): Promise<Event> {
     const at = Math.floor((this.#options.nowMs ?? Date.now)());
-    const { moment, failure, refusals, ...rest } = effect;
+    const { moments = [], failure, refusals, ...rest } = effect;
     const { pending } = await this.#options.brain.run('syncNote', {
       peer: this.#peer,
       ...rest,
       ...(refusals === undefined ? {} : { refusals: refusals.map((refusal) => ({ ...refusal, refusedAt: at })) }),
-      ...(moment === 'push' ? { lastPushAt: at } : {}),
-      ...(moment === 'pull' ? { lastPullAt: at } : {}),
+      ...(moments.includes('push') ? { lastPushAt: at } : {}),
+      ...(moments.includes('pull') ? { lastPullAt: at } : {}),
       ...(failure === undefined ? {} : { lastError: failure && { code: failure.code, message: failure.message, at } }),
     });
     return { type: 'noted', pending };

@@ -10,7 +10,8 @@ DROP INDEX brain_changes_by_scope;
 --> statement-breakpoint
 DROP FUNCTION brain_append(jsonb);
 --> statement-breakpoint
--- As before, of json instead of jsonb: every value is read once, so that nothing is gained by making a tree of them first.
+-- As before, of json instead of jsonb (each value is read once, so that nothing is gained by making a tree of them first),
+-- and with each content as a value of it: a column of type json gives back the very characters that the hash covers.
 -- Appends changes to the log in their order and merges each into brain_entries by the merge law: the greater
 -- (updated_at, hash) wins. A change that the log has already, by its id or (from a server) as the very same version, is
 -- left alone and not returned. The newest local stamp raises the clock's high-water mark. A function, because PostgreSQL
@@ -26,7 +27,7 @@ BEGIN
     SELECT DISTINCT ON (i.change_id) i.*, lpad(i.updated_at::text, 16, '0') || i.hash AS stamp
     FROM json_to_recordset(changes) AS i(position integer, change_id text, entry_id text, workspace_id text,
       project_id text, base text, hash text, replica_id text, updated_at bigint, received_at bigint, origin text,
-      content text, replaces text[], withdraws text)
+      content json, replaces text[], withdraws text)
     WHERE (SELECT known.seq FROM brain_changes known WHERE known.change_id = i.change_id) IS NULL
       AND (i.origin NOT LIKE 'http%' OR cardinality(i.replaces) > 0 OR (
         SELECT known.seq FROM brain_changes known
@@ -46,7 +47,7 @@ BEGIN
     SELECT w.entry_id, w.workspace_id, w.project_id, c.agent, c.kind, c.title, c.summary, c.conclusion, c.tags, c.refs,
       c.confidence, c.status, c."supersededBy", c."createdAt", w.updated_at, w.hash
     FROM (SELECT DISTINCT ON (entry_id) * FROM judged ORDER BY entry_id, stamp COLLATE "C" DESC) AS w
-    CROSS JOIN LATERAL json_to_record(w.content::json) AS c(agent text, kind text, title text, summary text,
+    CROSS JOIN LATERAL json_to_record(w.content) AS c(agent text, kind text, title text, summary text,
       conclusion text, tags text[], refs text[], confidence double precision, status text, "supersededBy" text,
       "createdAt" bigint)
     ON CONFLICT (entry_id) DO UPDATE SET
@@ -67,7 +68,7 @@ BEGIN
     change_id, entry_id, workspace_id, project_id, base, hash, replica_id, updated_at, received_at, origin,
     CASE WHEN best_before IS NULL OR stamp COLLATE "C" > best_before THEN 'applied'
          WHEN stamp COLLATE "C" = best_before THEN 'duplicate' ELSE 'superseded' END,
-    content, replaces, withdraws
+    content::text, replaces, withdraws
   FROM judged
   RETURNING l.change_id, l.outcome;
 END

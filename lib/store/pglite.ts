@@ -19,7 +19,9 @@ export const POSTGRES_MAJOR = 18;
 
 /**
  * PGlite's own defaults less `-F` (which turns fsync off), and settings for a small, durable, single-user database.
- * `wal_sync_method=fsync` because fdatasync does nothing in PGlite. WAL is not recycled: an idle brain stays small.
+ * `wal_sync_method=fsync` because fdatasync does nothing in PGlite. WAL is not recycled: an idle brain stays small. Nor is it
+ * compressed: packing the pages that a commit touches first after a checkpoint took most of the time of large pushes
+ * (with 60,000 entries 25 s in all, 5 s without) and saved a fortieth of the WAL.
  */
 export const START_PARAMETERS = [
   '--single',
@@ -39,10 +41,10 @@ export const START_PARAMETERS = [
     synchronous_commit: 'on',
     wal_sync_method: 'fsync',
     wal_recycle: 'off',
-    wal_compression: 'pglz',
+    wal_compression: 'off',
     min_wal_size: '2MB',
     max_wal_size: '64MB',
-    shared_buffers: '16MB',
+    shared_buffers: '32MB',
     maintenance_work_mem: '16MB',
     jit: 'off',
   }),

@@ -66,7 +66,8 @@ export function fromColumns(columns: Record<string, unknown>): Record<string, un
       row[target] = values.length === 1 && !isDelta(key) ? values[0] : values[index];
     });
   };
-  for (const key of [...ENTRY_KEYS, 'replicaId', 'base', 'entryId', 'updatedAt', 'createdAt', 'changeId'] as const) fill(key);
+  for (const key of [...ENTRY_KEYS, 'replicaId', 'base', 'entryId', 'updatedAt', 'createdAt', 'changeId'] as const)
+    fill(key);
   for (const key of ['supersededBy', 'replaces'] as const) {
     fill(key);
     for (const row of rows) if (row[key] === null) delete row[key];

@@ -75,7 +75,6 @@ export async function answerJson(request: ServerRequest, value: unknown, status 
       'Content-Type': 'application/json; charset=utf-8',
       'Content-Length': String(bytes.length),
       'Cache-Control': 'no-store',
-      Vary: 'Accept-Encoding',
       ...(coding === undefined ? {} : { 'Content-Encoding': coding }),
     },
   });

@@ -95,7 +95,7 @@ export async function openPgliteStore(dataDirectory: string, schema: StoreSchema
 }
 
 /** A database in memory, which is gone with its process: for tests and for trying things out. */
-export async function openMemoryStore(schema: StoreSchema): Promise<OpenStore> {
+export async function openMemoryStore(schema: StoreSchema = brainSchema()): Promise<OpenStore> {
   const client = await PGlite.create({
     startParams: [
       ...START_PARAMETERS,

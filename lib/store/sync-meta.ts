@@ -74,7 +74,10 @@ export async function writePeer(
   accepted: readonly string[],
 ): Promise<void> {
   const { lastError } = fields;
-  const given = { ...fields, ...(lastError === undefined ? {} : { lastError: lastError && JSON.stringify(lastError) }) };
+  const given = {
+    ...fields,
+    ...(lastError === undefined ? {} : { lastError: lastError && JSON.stringify(lastError) }),
+  };
   await transaction.execute(sql`SELECT brain_sync_note(${peer.endpoint}, ${peer.workspaceId},
     ${JSON.stringify(given)}::jsonb, ${JSON.stringify(accepted)}::json)`);
 }

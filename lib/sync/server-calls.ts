@@ -5,7 +5,6 @@ import { toColumns } from '../protocol/columns.ts';
 import {
   type Change,
   type DigestAnswer,
-  flatten,
   type HistoryAnswer,
   type IdRange,
   type PullAnswer1,
@@ -16,8 +15,6 @@ import {
 } from '../protocol/wire.ts';
 import { type Answer, call, CallFailure, MESSAGE_CHARACTERS_MAX, plainText, type Server } from './transport.ts';
 
-/** A fresh device pays for every byte it sends: from this many changes on they go by column. */
-const COLUMNS_CHANGES_MIN = 2;
 const CODE_CHARACTERS_MAX = 64;
 
 const number = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -116,9 +113,8 @@ export async function push(
   const answer = await call(server, 'POST', '/v1/brain/push', {
     ...envelope,
     ...(request.replica === undefined ? {} : { replica: request.replica }),
-    ...(changes.length < COLUMNS_CHANGES_MIN
-      ? { changes: changes.map(flatten) }
-      : { columns: toColumns(changes, () => true) }),
+    // Also a single one: its id, and the word that it was applied, are left out then.
+    columns: toColumns(changes, () => true),
   });
   return told(pushAnswer2, answer, protocol2Expected);
 }

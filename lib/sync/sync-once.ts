@@ -10,7 +10,8 @@ import { LookAhead } from './look-ahead.ts';
 import { reconcile } from './reconcile.ts';
 import type { SyncMode, SyncProgress, SyncReport } from './report.ts';
 import { probe, pull, type Pulled, push } from './server-calls.ts';
-import { advance, beginSession, PAGE_CHANGES } from './session.ts';
+import { PAGE_CHANGES } from './session-steps.ts';
+import { advance, beginSession } from './session.ts';
 import type { Effect, Event, Failure, SessionState } from './session-types.ts';
 import { CallFailure, type Server } from './transport.ts';
 

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { HandedOut } from '../../lib/brain/echo.ts';
 import type { BrainSession } from '../../lib/brain/session.ts';
 import type { Entry } from '../../lib/core/entry.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
+import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
 import { plainContent } from '../support/arbitraries.ts';
-import { openMemorySession, openMemoryStore } from '../support/memory-store.ts';
+import { openMemorySession } from '../support/memory-store.ts';
 
 const CONCLUSION =
   'Raising the pool of connections from 10 to 50 made it worse: context switches doubled, and the p99 of the checkout rose ' +

@@ -10,9 +10,8 @@ import { verifyIndex } from '../../lib/recall/verify-index.ts';
 import { assetPath } from '../../lib/store/assets.ts';
 import type { Database } from '../../lib/store/database.ts';
 import { migrateWith } from '../../lib/store/migrate.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
+import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
 import { createIds } from '../support/ids.ts';
-import { openMemoryStore } from '../support/memory-store.ts';
 import { sampleRecords } from '../support/sample-records.ts';
 import { startPostgres } from '../support/server-postgres.ts';
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { smProgram } from '../support/host-commands.ts';
-import { openMemoryStore } from '../support/memory-store.ts';
+import { openMemoryStore } from '../../lib/store/pglite.ts';
 import { type ServerProcess, startServe } from '../support/server-process.ts';
 import { makeDirectory, removeDirectory } from '../support/stores.ts';
 import { SyncDevice } from '../support/sync-device.ts';

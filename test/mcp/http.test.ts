@@ -9,11 +9,10 @@ import { openEmbeddedServerStore } from '../../lib/server/embedded-store.ts';
 import { createServerApp, type ServerApp } from '../../lib/server/app.ts';
 import { listen, type ListeningServer } from '../../lib/server/listen.ts';
 import type { ChangeStore } from '../../lib/server/store.ts';
-import { openMemoryStore } from '../support/memory-store.ts';
+import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
 import { createTestKey, type TestKey } from '../support/server-keys.ts';
 import { makeDirectory, removeDirectory } from '../support/stores.ts';
 import { SyncDevice } from '../support/sync-device.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
 import type { Answer } from '../support/mcp-client.ts';
 
 let store: ChangeStore;

@@ -9,8 +9,8 @@ import { indexStep, isIndexingDue, segmentsToMerge } from '../../lib/recall/inde
 import { decodePostings, encodeSegment, SEGMENT_DOCUMENTS_MAX } from '../../lib/recall/postings.ts';
 import { verifyIndex } from '../../lib/recall/verify-index.ts';
 import { rebuildEntries } from '../../lib/store/verify.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
-import { openMemorySession, openMemoryStore } from '../support/memory-store.ts';
+import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
+import { openMemorySession } from '../support/memory-store.ts';
 import { inScratch } from '../support/stores.ts';
 
 let store: OpenStore;

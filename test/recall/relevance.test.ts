@@ -8,8 +8,8 @@ import type { Entry } from '../../lib/core/entry.ts';
 import { ENTRY_KINDS, ENTRY_STATUSES } from '../../lib/core/vocabulary.ts';
 import { matchesFilter, type StoreFilter } from '../../lib/store/filter.ts';
 import { listEntries } from '../../lib/store/read.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
-import { openMemorySession, openMemoryStore } from '../support/memory-store.ts';
+import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
+import { openMemorySession } from '../support/memory-store.ts';
 
 let store: OpenStore;
 let session: BrainSession;

@@ -2,8 +2,7 @@
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { openEmbeddedServerStore } from '../../lib/server/embedded-store.ts';
 import type { ChangeStore } from '../../lib/server/store.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
-import { openMemoryStore } from './memory-store.ts';
+import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
 import { createTestKey } from './server-keys.ts';
 import { startStub, type StubServer } from './stub-server.ts';
 import { SyncDevice } from './sync-device.ts';

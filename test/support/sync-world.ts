@@ -6,12 +6,12 @@
 import type { BrainSession } from '../../lib/brain/session.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import { rowsOf } from '../../lib/store/database.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
+import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
 import { type SyncOptions, syncOnce } from '../../lib/sync/sync-once.ts';
 import type { SyncReport } from '../../lib/sync/report.ts';
 import { sql } from 'drizzle-orm';
 import { OldClient } from './old-client.ts';
-import { openMemorySession, openMemoryStore } from './memory-store.ts';
+import { openMemorySession } from './memory-store.ts';
 import { createTestServer, type TestServer } from './server-app.ts';
 import type { TestKey } from './server-keys.ts';
 

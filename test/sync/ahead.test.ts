@@ -54,6 +54,17 @@ test('[S23] a brain that is level with the server pushes without pulling, page a
   }
 });
 
+test('[S23] a record of a brain that is level is one call, and how it went is stored once', async () => {
+  const { server, a } = pair;
+  await a.record(server, ...titles(1));
+  await a.sync(server);
+  await a.record(server, ...titles(2));
+  const { events } = await watched(a);
+  const begun = events.filter((event) => !event.startsWith('/'));
+  expect(begun).toEqual(['syncState', 'syncOutgoing', 'push', 'syncNote']);
+  expect(await a.sync(server, { verify: true })).toMatchObject({ pending: 0, verification: { isEqual: true } });
+});
+
 test('[S23] what another writes between two pushes of one sync is pulled', async () => {
   const { server, a, b } = pair;
   await a.record(server, ...titles(1, 2));

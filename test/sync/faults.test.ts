@@ -8,10 +8,10 @@ import type { BrainSession } from '../../lib/brain/session.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import { openEmbeddedServerStore } from '../../lib/server/embedded-store.ts';
 import type { ChangeStore } from '../../lib/server/store.ts';
-import type { OpenStore } from '../../lib/store/pglite.ts';
+import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
 import { type SyncOptions, syncOnce } from '../../lib/sync/sync-once.ts';
 import { v7 as uuidv7 } from 'uuid';
-import { openMemorySession, openMemoryStore } from '../support/memory-store.ts';
+import { openMemorySession } from '../support/memory-store.ts';
 import { createTestKey } from '../support/server-keys.ts';
 import { startStub, type StubServer } from '../support/stub-server.ts';
 

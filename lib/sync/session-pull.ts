@@ -1,0 +1,139 @@
+/**
+ * The half of the sync session that pulls: page after page, each stored with its cursor, and the comparison with a server
+ * whose history is another. Pure. Invariant: a cursor moves forward only, and a server whose cursor does not move is left.
+ */
+import type { SyncApplied } from '../brain/sync-contract.ts';
+import type { PullAnswer1, PullAnswer2 } from '../protocol/wire.ts';
+import { end, note, PAGE_CHANGES_PROTOCOL_1, type Step, TURNS_MAX, withNotice } from './session-steps.ts';
+import { type Failure, type Page, type Reconciled, type SessionState, WHOLE_WORKSPACE } from './session-types.ts';
+
+export function beginPull(state: SessionState): Step {
+  if (state.isLevel) return afterLastPage(state, state.cursors[WHOLE_WORKSPACE] ?? 0);
+  const projects = [...new Set([state.plan.projectId, ...state.knownProjectIds])];
+  return pull({ ...state, toPull: state.protocol === 1 ? projects : [WHOLE_WORKSPACE] });
+}
+
+export function pull(state: SessionState): Step {
+  const [projectId = WHOLE_WORKSPACE] = state.toPull;
+  const since = state.cursors[projectId] ?? 0;
+  const { pushedSeq: seq, chain } = state;
+  return {
+    state: { ...state, phase: { name: 'pulling' } },
+    effect:
+      state.protocol === 1
+        ? { type: 'pull', protocol: 1, since, limit: PAGE_CHANGES_PROTOCOL_1, projectId, replica: { seq, chain } }
+        : { type: 'pull', protocol: 2, since, limit: state.plan.pageChanges, projectId, replica: { seq, chain } },
+  };
+}
+
+export function afterPull(
+  state: SessionState,
+  { answer, clockOffsetMs }: { answer: PullAnswer1 | PullAnswer2; clockOffsetMs: number | null },
+): Step {
+  const [projectId = WHOLE_WORKSPACE] = state.toPull;
+  const since = state.cursors[projectId] ?? 0;
+  const tally = { ...state.tally, clockOffsetMs: clockOffsetMs ?? state.tally.clockOffsetMs };
+  const next = { ...state, tally };
+  const epoch = 'epoch' in answer ? answer.epoch : null;
+  if (epoch !== null && state.epoch !== null && epoch !== state.epoch) return reconcile(next, 'epoch', epoch);
+  if ('entries' in answer) {
+    const newest = Math.max(0, ...answer.entries.map(timeOf));
+    const value = Math.max(since, newest, answer.serverCursor);
+    if (answer.hasMore && value <= since) return end(next, standingStill());
+    const page: Page = { entries: answer.entries, cursor: { projectId, value, epoch: null } };
+    return apply(next, page, { hasMore: answer.hasMore, cursor: value, received: answer.entries.length });
+  }
+  const received = answer.changes?.length ?? answer.columns?.count[0] ?? 0;
+  if (answer.serverCursor < since || (answer.hasMore && answer.serverCursor <= since)) {
+    // The same history, and yet less of it: the server was set back without being told.
+    if (answer.serverCursor < since) return reconcile(next, 'epoch', epoch);
+    return end(next, standingStill());
+  }
+  const first = state.epoch === null ? { ...next, epoch } : next;
+  // Nothing to merge: the cursor is stored with how it went.
+  if (received === 0 && !answer.hasMore) return afterLastPage(first, answer.serverCursor);
+  const page: Page = {
+    ...(answer.columns === undefined ? { changes: answer.changes ?? [] } : { columns: answer.columns }),
+    cursor: { projectId, value: answer.serverCursor, epoch },
+  };
+  return apply(first, page, { hasMore: answer.hasMore, cursor: answer.serverCursor, received });
+}
+
+/** Entries are checked by the brain; until then they may be anything. */
+function timeOf(entry: unknown): number {
+  const { updatedAt } = (typeof entry === 'object' && entry !== null ? entry : {}) as { updatedAt?: unknown };
+  return typeof updatedAt === 'number' && Number.isSafeInteger(updatedAt) ? updatedAt : 0;
+}
+
+function apply(state: SessionState, page: Page, told: { hasMore: boolean; cursor: number; received: number }): Step {
+  return { state: { ...state, phase: { name: 'applying', ...told } }, effect: { type: 'apply', page } };
+}
+
+export function afterApply(
+  state: SessionState,
+  phase: { hasMore: boolean; cursor: number; received: number },
+  applied: SyncApplied,
+): Step {
+  const tally = structuredClone(state.tally);
+  tally.pulled.received += phase.received;
+  for (const key of ['applied', 'superseded', 'duplicate', 'setAside'] as const) tally.pulled[key] += applied[key];
+  const [projectId = WHOLE_WORKSPACE, ...others] = state.toPull;
+  const next = { ...state, tally, cursors: { ...state.cursors, [projectId]: phase.cursor } };
+  if (phase.hasMore) return pull(next);
+  if (others.length > 0) return pull({ ...next, toPull: others });
+  return afterLastPage(next, phase.cursor);
+}
+
+/** Everything is pulled; what is left is to store that. */
+function afterLastPage(state: SessionState, cursor: number): Step {
+  const [projectId = WHOLE_WORKSPACE] = state.toPull;
+  const isStored = state.cursors[projectId] === cursor;
+  const cursors = { ...state.cursors, [projectId]: cursor };
+  const { clockOffsetMs } = state.tally;
+  const told = {
+    position: { protocol: state.protocol ?? 2, epoch: state.epoch, ...(isStored ? {} : { cursors }) },
+    moments: ['pull' as const],
+    ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
+  };
+  const next = { ...state, cursors };
+  if (state.plan.verify) return note(next, 'afterPull', told);
+  return note(next, 'finish', { ...told, failure: null }); // Nothing is to follow: one word for both.
+}
+
+export function reconcile(state: SessionState, reason: 'verify' | 'epoch', epoch: string | null): Step {
+  if (reason === 'epoch' && state.turns >= TURNS_MAX) return end(state, restless('the history of the server changes'));
+  return {
+    state: { ...state, turns: state.turns + 1, phase: { name: 'reconciling', reason, epoch } },
+    effect: { type: 'reconcile' },
+  };
+}
+
+export function afterReconcile(
+  state: SessionState,
+  { reason }: { reason: 'verify' | 'epoch' },
+  result: Reconciled,
+): Step {
+  const { isEqual, differences, requests } = result;
+  if (reason === 'verify') {
+    return end({ ...state, tally: { ...state.tally, verification: { isEqual, differences, requests } } });
+  }
+  const cursors = { [WHOLE_WORKSPACE]: result.serverCursor };
+  const told = withNotice(
+    { ...state, epoch: result.epoch, cursors },
+    `The server was restored or replaced; ${differences} ${differences === 1 ? 'entry' : 'entries'} differed and ${differences === 1 ? 'was' : 'were'} brought together.`,
+  );
+  return note(told, 'pull', { position: { epoch: result.epoch, cursors } });
+}
+
+function standingStill(): Failure {
+  return {
+    code: 'unavailable',
+    message: 'The server says that there is more, but its cursor does not move.',
+    hint: 'It may be of another make, or broken; its administrator can tell.',
+    isTransient: false,
+  };
+}
+
+function restless(what: string): Failure {
+  return { code: 'unavailable', message: `The sync did not come to rest: ${what} again and again.`, isTransient: true };
+}

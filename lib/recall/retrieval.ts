@@ -1,13 +1,14 @@
 /**
  * From terms to candidates: every document of a workspace that has one of the terms, with its BM25, best first. Reads the
  * segments' postings and goes through the entries that are in none; which of the two an entry is in changes nothing.
- * Holds some bytes for each document while it runs, and nothing afterwards.
+ * Holds some bytes for each document while it runs, and what it has taken apart of those that wait, and nothing afterwards:
+ * each of them is taken apart once for a question, however many terms that has.
  */
 import type { Database } from '../store/database.ts';
 import { type EntryWithHash, readEntries } from '../store/read.ts';
 import { analysed } from './analysed.ts';
 import { inverseFrequency, type Statistics, type Weigh, weigher } from './bm25.ts';
-import { lengthOf } from './document.ts';
+import { type Document, lengthOf } from './document.ts';
 import { readIndex, readPostings, type Segment, type StoredPostings } from './index-tables.ts';
 import { SEGMENT_DOCUMENTS_MAX, visitPostings } from './postings.ts';
 
@@ -32,24 +33,30 @@ interface Scoring {
   exact: Exact;
 }
 
+/** An entry that is in no segment yet, taken apart. */
+interface Waiting {
+  entry: EntryWithHash;
+  document: Document;
+}
+
 /** The workspace's index as one question sees it. */
 export class Corpus {
   readonly statistics: Statistics;
   readonly #weigh: Weigh;
   readonly #segments: Segment[];
-  readonly #waiting: EntryWithHash[];
+  readonly #waiting: Waiting[];
   readonly #postings = new Map<string, Map<number, Uint8Array>>();
   readonly #dead = new Map<number, ReadonlySet<number>>();
   readonly #database: Database;
   readonly #frequencies = new Map<string, number>();
 
-  private constructor(database: Database, segments: Segment[], waiting: EntryWithHash[]) {
+  private constructor(database: Database, segments: Segment[], waiting: Waiting[]) {
     this.#database = database;
     this.#segments = segments;
     this.#waiting = waiting;
     let documents = waiting.length;
     let length = 0;
-    for (const each of waiting) length += lengthOf(analysed(each).document.lengthCode);
+    for (const { document } of waiting) length += lengthOf(document.lengthCode);
     for (const { segment, documents: all, lengthTotal, dead } of segments) {
       documents += all - dead.length;
       length += lengthTotal - dead.reduce((sum, [, lengthCode]) => sum + lengthOf(lengthCode), 0);
@@ -68,13 +75,15 @@ export class Corpus {
   ): Promise<Corpus> {
     const { segments, waitingIds, postings } = await readIndex(database, workspaceId, terms);
     const waiting = await readEntries(database, waitingIds);
-    const corpus = new Corpus(database, segments, [...waiting.values(), ...past]);
+    const apart = [...waiting.values(), ...past].map((entry) => ({ entry, document: analysed(entry).document }));
+    const corpus = new Corpus(database, segments, apart);
     corpus.#keep(terms, postings);
     return corpus;
   }
 
-  get waiting(): readonly EntryWithHash[] {
-    return this.#waiting;
+  /** Documents of entries that are in no segment. */
+  get waiting(): readonly Document[] {
+    return this.#waiting.map(({ document }) => document);
   }
 
   /** Reads the postings of terms, each once. */
@@ -94,7 +103,7 @@ export class Corpus {
     if (known !== undefined) return known;
     let count = 0;
     for (const { segment } of this.#segments) this.#visit(term, segment, () => (count += 1));
-    for (const each of this.#waiting) if (analysed(each).document.weights.has(term)) count += 1;
+    for (const { document } of this.#waiting) if (document.weights.has(term)) count += 1;
     this.#frequencies.set(term, count);
     return count;
   }
@@ -110,16 +119,22 @@ export class Corpus {
   score(scoring: Scoring): Candidate[] {
     const candidates: Candidate[] = [];
     for (const { segment } of this.#segments) this.#scoreSegment(segment, scoring, candidates);
-    for (const waiting of this.#waiting) {
-      const bm25 = this.scoreOne(waiting, scoring) ?? 0;
-      if (bm25 > 0) candidates.push({ bm25, waiting });
+    for (const { entry, document } of this.#waiting) {
+      const bm25 = this.#scoreDocument(document, scoring) ?? 0;
+      if (bm25 > 0) candidates.push({ bm25, waiting: entry });
     }
     return candidates;
   }
 
   /** BM25 of one entry; 0 for one that has none of the terms, undefined for one that does not meet the demands. */
-  scoreOne(entry: EntryWithHash, { terms, demands, exact }: Scoring): number | undefined {
-    const { weights, attributes, lengthCode } = analysed(entry).document;
+  scoreOne(entry: EntryWithHash, scoring: Scoring): number | undefined {
+    return this.#scoreDocument(analysed(entry).document, scoring);
+  }
+
+  #scoreDocument(
+    { weights, attributes, lengthCode }: Document,
+    { terms, demands, exact }: Scoring,
+  ): number | undefined {
     const has = (term: string): boolean => weights.has(term) || (term.startsWith('=') && attributes.includes(term));
     if (!demands.all.every(has) || demands.none.some(has)) return undefined;
     let bm25 = exact.worth * exact.terms.filter(has).length;

@@ -5,7 +5,6 @@
 import type { Database } from '../store/database.ts';
 import { readTermsBetween } from './index-tables.ts';
 import type { Corpus } from './retrieval.ts';
-import { analysed } from './analysed.ts';
 
 /** A term that stands for an unknown word, and how much it is worth of what the word itself would be. */
 export interface Variant {
@@ -30,9 +29,7 @@ export async function variantsOf(database: Database, corpus: Corpus, word: strin
     const range = { first: beginning, end: `${beginning}\u{10ffff}`, limit: ROWS_MAX };
     for (const term of await readTermsBetween(database, range)) consider(term);
   }
-  for (const each of corpus.waiting) {
-    for (const term of analysed(each).document.weights.keys()) consider(term);
-  }
+  for (const { weights } of corpus.waiting) for (const term of weights.keys()) consider(term);
   await corpus.load([...found.keys()]);
   return [...found]
     .filter(([term]) => corpus.frequencyOf(term) > 0)

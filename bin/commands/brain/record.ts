@@ -48,14 +48,15 @@ export const command: CommandModule = {
       };
       const [entry] = await brain.run('record', request);
       if (entry === undefined) throw new Error('The brain acknowledged a record without its entry.');
-      const similar = await similarTo(brain, entry);
       if (options.isSet('json')) {
+        const similar = await similarTo(brain, entry);
         await writeJson(context, similar.length === 0 ? entry : { ...entry, similar });
         return 0;
       }
+      // It is on disk: nobody waits for what may be like it to hear of that.
       await context.stdout.write(recordedLine(entry));
       await context.stderr.write(disclosureLines(entry));
-      for (const each of similar) await context.stderr.write(similarLine(each, entry));
+      for (const each of await similarTo(brain, entry)) await context.stderr.write(similarLine(each, entry));
       return 0;
     });
   },

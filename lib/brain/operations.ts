@@ -20,11 +20,11 @@ import {
   syncNote,
   syncOutgoing,
   syncRenew,
-  syncRestamp,
   syncStanding,
   syncState,
   syncVersions,
 } from './sync-operations.ts';
+import { syncRestamp } from './sync-restamp.ts';
 import { why } from './why.ts';
 import { edit, feedback, importChanges, record, retract, supersede } from './write.ts';
 import type { WriteContext } from './writer.ts';

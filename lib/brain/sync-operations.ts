@@ -1,13 +1,10 @@
 /**
- * What a brain does for its synchronisation: tells what is to be pushed, takes pages, keeps positions, and writes
- * versions again whose time was wrong. All of it may be repeated. The conversation with the server is lib/sync's.
+ * What a brain does for its synchronisation: tells what is to be pushed, takes pages and keeps positions. All of it may be
+ * repeated. The conversation with the server is lib/sync's.
  */
 import { SmError } from '../core/errors.ts';
-import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX, TIMESTAMP_MS_MAX } from '../core/limits.ts';
+import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX } from '../core/limits.ts';
 import { type CheckedChange, readColumns, readList } from '../protocol/change.ts';
-import { uuidOf, wireChangeId } from '../protocol/identity.ts';
-import { CLOCK_AHEAD_MAX_MS, REPLACES_MAX } from '../protocol/limits.ts';
-import type { Change } from '../protocol/wire.ts';
 import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { replaceReplicaId, writeClockOffset } from '../store/meta.ts';
@@ -15,13 +12,9 @@ import {
   countConflicts,
   digestRanges,
   entriesElsewhere,
-  readChangesAt,
   readOutgoing,
-  readRemainingVersions,
   readSetAside,
   readVersions,
-  remakeEntries,
-  type SentVersion,
 } from '../store/sync-log.ts';
 import {
   addRefusals,
@@ -30,7 +23,6 @@ import {
   readPeer,
   readProjectIds,
   readRefusals,
-  removeRefusals,
   type StoreRefusal,
   writePeer,
 } from '../store/sync-meta.ts';
@@ -44,11 +36,11 @@ import type {
   SyncOutgoing,
   SyncOutgoingRequest,
   SyncPeer,
-  SyncRestampRequest,
   SyncStanding,
   SyncState,
   SyncVersions,
 } from './sync-contract.ts';
+import { lineageOf, toWire, withLineage } from './sync-versions.ts';
 import type { WriteContext } from './writer.ts';
 
 /** Content of one push: half of what a body may have, since it is quoted once more as JSON. */
@@ -113,34 +105,6 @@ export async function syncVersions(
       .filter((change) => present.get(change.entry.entryId) === change)
       .map(({ entry }) => entry.entryId),
   };
-}
-
-/** What versions that stay here were written on, by entry and hash. */
-function lineageOf(kept: readonly SentVersion[]): Map<string, string[]> {
-  return new Map(
-    kept.map(({ entry, hash, base, replaces }) => [
-      `${entry.entryId} ${hash}`,
-      [...(base === null ? [] : [base]), ...replaces],
-    ]),
-  );
-}
-
-/**
- * A version that was written on one which stays here replaces what that one was written on: others would count it as lost
- * unseen.
- */
-function withLineage(change: SentVersion, lineage: ReadonlyMap<string, string[]>): SentVersion {
-  const replaces = new Set(change.replaces);
-  const waiting = [...(change.base === null ? [] : [change.base]), ...change.replaces];
-  const passed = new Set<string>();
-  for (let hash = waiting.shift(); hash !== undefined && replaces.size < REPLACES_MAX; hash = waiting.shift()) {
-    if (passed.has(hash)) continue;
-    passed.add(hash);
-    const older = lineage.get(`${change.entry.entryId} ${hash}`) ?? [];
-    waiting.push(...older);
-    for (const each of older.slice(0, REPLACES_MAX - replaces.size)) replaces.add(each);
-  }
-  return replaces.size === change.replaces.length ? change : { ...change, replaces: [...replaces] };
 }
 
 export async function syncDigest(database: Database, request: SyncDigestRequest) {
@@ -234,83 +198,10 @@ async function checkPage(
   };
 }
 
-/**
- * Withdraws versions that were refused because their time was ahead, and writes each again on the same base: at the
- * time it really was, past whatever its writer had seen. A version whose time would still be ahead is left as it is, and so
- * is one that was imported, unless the withdrawal is forced.
- */
-export async function syncRestamp(
-  transaction: Database,
-  context: WriteContext,
-  request: SyncRestampRequest,
-): Promise<{ restamped: number }> {
-  const nowMs = Math.floor(context.nowMs());
-  const wanted = new Set(request.changes.map(({ changeId }) => changeId));
-  const present = await readChangesAt(
-    transaction,
-    request.changes.map(({ seq }) => seq),
-  );
-  const changes = present.filter(
-    (change) => mayBeWithdrawn(change.origin, request.isForced) && wanted.has(toWire(change).changeId),
-  );
-  const entryIds = [...new Set(changes.map(({ entry }) => entry.entryId))];
-  const remaining = await readRemainingVersions(
-    transaction,
-    entryIds,
-    changes.map(({ seq }) => seq),
-  );
-  const rewritten = [];
-  for (const change of changes) {
-    const { entryId } = change.entry;
-    const seen = remaining.filter((version) => version.entryId === entryId && version.seq < change.seq);
-    const seenMs = Math.max(-1, ...seen.map(({ updatedAt }) => updatedAt));
-    // It was written before now, whatever the clock said then; the offset tells how long before.
-    const honestMs = Math.min(nowMs, Math.floor(change.entry.updatedAt + request.clockOffsetMs));
-    const updatedAt = Math.min(TIMESTAMP_MS_MAX, Math.max(0, honestMs, seenMs + 1));
-    if (updatedAt >= change.entry.updatedAt || updatedAt > nowMs + CLOCK_AHEAD_MAX_MS) continue;
-    remaining.push({ entryId, seq: change.seq, updatedAt });
-    rewritten.push({
-      changeId: uuidOf(`stackmemory restamp ${change.changeId}`),
-      base: change.base,
-      replicaId: context.replicaId,
-      replaces: change.replaces,
-      withdraws: change.changeId,
-      receivedAt: nowMs,
-      origin: 'local',
-      entry: { ...change.entry, updatedAt },
-    });
-  }
-  await appendChanges(transaction, rewritten);
-  if (rewritten.length > 0) await remakeEntries(transaction, entryIds);
-  const withdrawn = new Set(rewritten.map(({ withdraws }) => withdraws));
-  const wireIds = changes.filter(({ changeId }) => withdrawn.has(changeId)).map((change) => toWire(change).changeId);
-  // Another sync, at the same time, may have noted a refusal after the version was withdrawn.
-  const isPresent = new Set(present.map(({ seq }) => seq));
-  const gone = request.changes.filter(({ seq }) => !isPresent.has(seq)).map(({ changeId }) => changeId);
-  await removeRefusals(transaction, request.peer, [...wireIds, ...gone]);
-  return { restamped: rewritten.length };
-}
-
-/** What was written here has been seen by nobody else; of what was imported a person must know. Never a server's. */
-function mayBeWithdrawn(origin: string, isForced: boolean): boolean {
-  return origin === 'local' || (isForced && !origin.startsWith('http'));
-}
-
 export async function syncRenew(transaction: Database, replicaId: string): Promise<{ replicaId: string }> {
   await replaceReplicaId(transaction, replicaId);
   await forgetPositions(transaction);
   return { replicaId };
-}
-
-function toWire({ base, replicaId, replaces, hash, entry }: SentVersion): Change {
-  const { entryId, updatedAt } = entry;
-  return {
-    changeId: wireChangeId({ replicaId, entryId, updatedAt, hash }),
-    base,
-    replicaId,
-    ...(replaces.length === 0 ? {} : { replaces }),
-    entry,
-  };
 }
 
 function filedElsewhere(): SmError {

@@ -2,13 +2,14 @@
 import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { canonicalContent } from '../../lib/core/canonical.ts';
 import { materialise, type MergeOutcome, mergeOutcome } from '../../lib/core/merge.ts';
 import { appendChanges, type NewChange } from '../../lib/store/append.ts';
 import { type Database, rowsOf } from '../../lib/store/database.ts';
-import { hashContent } from '../../lib/protocol/hash.ts';
+import { hashContent, sha256Hex } from '../../lib/protocol/hash.ts';
 import { type ChangeRecord, listEntries, readLogPage } from '../../lib/store/read.ts';
 import { rebuildEntries } from '../../lib/store/verify.ts';
-import { newChange, plainContent } from '../support/arbitraries.ts';
+import { entryContent, newChange, plainContent } from '../support/arbitraries.ts';
 import { idOf } from '../support/ids.ts';
 import { digestEntries, inScratch, openTestStore, type TestStore } from '../support/stores.ts';
 
@@ -31,6 +32,28 @@ test('[M6] batches of any changes fare in SQL as they do in the pure merge', asy
         }
         expect(await readWholeLog(transaction)).toEqual(model.log);
         expect(await readAllEntries(transaction)).toEqual(model.entries());
+      }),
+    ),
+  );
+});
+
+test('[M7] what the log holds is, to the character, what the hash covers, and the entry says the same', async () => {
+  const contents = fc.uniqueArray(entryContent(50), { selector: ({ entryId }) => entryId, minLength: 1, maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(contents, (drawn) =>
+      inScratch(opened.store, async (transaction) => {
+        const entries = drawn.map((content, number) => ({ ...content, workspaceId: 'w', updatedAt: number }));
+        await appendChanges(
+          transaction,
+          entries.map((entry, number) => changeOf(number, entry)),
+        );
+        const rows = await rowsOf<{ content: string; hash: string }>(
+          transaction,
+          sql`SELECT content, hash FROM brain_changes ORDER BY seq`,
+        );
+        expect(rows.map(({ content }) => content)).toEqual(entries.map(canonicalContent));
+        expect(rows.map(({ hash }) => hash)).toEqual(rows.map(({ content }) => sha256Hex(content)));
+        expect(await readAllEntries(transaction)).toEqual(entries.toSorted(byId));
       }),
     ),
   );

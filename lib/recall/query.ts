@@ -31,10 +31,14 @@ export interface Query {
   excluded: string[];
   /** Attributes that an entry must have. */
   required: string[];
+  /** What was said where no word of it tells anything; otherwise empty. */
+  common: string;
 }
 
 const PART =
   /(?<sign>(?<=^|\s)-)?(?:tag:(?<tag>"[^"]+"|[^\s"]+)|"(?<phrase>[^"]+)")|(?<=^|\s)-(?<excluded>[\p{L}\p{N}_]\S*)/giu;
+
+const HAS_WORD = /[\p{L}\p{N}]/u;
 
 interface Part {
   role: 'words' | 'phrase' | 'tag';
@@ -43,7 +47,15 @@ interface Part {
 }
 
 export function parseQuery(text: string): Query {
-  const query: Query = { text: text.trim(), words: [], sequence: [], phrases: [], excluded: [], required: [] };
+  const query: Query = {
+    text: text.trim(),
+    words: [],
+    sequence: [],
+    phrases: [],
+    excluded: [],
+    required: [],
+    common: '',
+  };
   const parts = partsOf(text);
   const saying = parts.map(({ role, text: said, isExcluded }) =>
     role === 'words' && !isExcluded ? wordsOf(said).length : 0,
@@ -64,6 +76,7 @@ export function parseQuery(text: string): Query {
     }
   }
   addWords(query, plain);
+  if (query.words.length === 0 && HAS_WORD.test(plain)) query.common = plain;
   return query;
 }
 

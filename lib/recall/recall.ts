@@ -7,6 +7,7 @@ import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
 import { type EntryWithHash, findByPrefix, listEntries, readPast } from '../store/read.ts';
 import { demandsOf, readFound, readNamed } from './candidates.ts';
+import { titlesWith } from './common-words.ts';
 import { attribute } from './document.ts';
 import { newestFirst } from './newest-first.ts';
 import { parseQuery, type Query } from './query.ts';
@@ -94,16 +95,17 @@ function keepRelevant(ranked: RankedEntry[]): RankedEntry[] {
   return isRelevant ? ranked.filter(({ score }) => score >= TAIL_MIN) : [];
 }
 
-/** Without words: the newest that pass the filters. A text without any word or tag in it has no answer. */
+/** Without words that tell anything: titles of just these, or, where none was said, the newest that pass the filters. */
 async function withoutWords(
   database: Database,
   query: RecallQuery,
   parsed: Query,
   past: ReadonlyMap<string, EntryWithHash>,
 ): Promise<RankedEntry[]> {
-  if (query.text.trim() !== '' && parsed.required.length === 0) return [];
   const tags = parsed.required.map((label) => label.slice('=tag:'.length));
   const filter = { ...query.filter, tags: [...(query.filter.tags ?? []), ...tags] };
+  if (parsed.common !== '') return titlesWith(database, parsed.common, { ...query, filter }, past);
+  if (query.text.trim() !== '' && parsed.required.length === 0) return [];
   const newest = await listEntries(database, { ...query, filter });
   const then = [...past.values()].flatMap(({ entry }) => (matchesFilter(entry, query.scope, filter) ? [entry] : []));
   return [...newest, ...then]

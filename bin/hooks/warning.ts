@@ -3,7 +3,7 @@ import type { RecallHit } from '../../lib/brain/recall-contract.ts';
 import { hasFailed } from '../../lib/core/failed.ts';
 
 /** A warning interrupts: what is found must be more than barely relevant. docs/AGENTS.md has what other values give. */
-export const WARNING_SCORE_MIN = 0.5;
+export const WARNING_RELEVANCE_MIN = 0.4;
 /** The foremost that are looked at. */
 export const WARNING_HITS_MAX = 5;
 /** Commands of a word or two (`ls`, `git status`) are no experiment. */
@@ -21,6 +21,6 @@ export function questionOf(command: string): string | undefined {
 }
 
 /** The first of the hits that failed and is near enough. */
-export function failureAmong(hits: readonly RecallHit[], scoreMin = WARNING_SCORE_MIN): RecallHit | undefined {
-  return hits.find((hit) => hit.score >= scoreMin && hasFailed(hit));
+export function failureAmong(hits: readonly RecallHit[], relevanceMin = WARNING_RELEVANCE_MIN): RecallHit | undefined {
+  return hits.find((hit) => hit.reasons.relevance >= relevanceMin && hasFailed(hit));
 }

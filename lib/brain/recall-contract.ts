@@ -56,7 +56,7 @@ export interface RecallReasons {
   order: number;
   /** By how much age, doubt or having been superseded lowered the score, from 0 to 0.11. */
   lowered: number;
-  /** The score as far as so few matching words can be believed: it decides whether there is an answer at all. */
+  /** The score as far as so few and so common matching words can be believed: it decides whether there is an answer at all. */
   relevance: number;
   /** The query is exactly its id, or one of its tags or refs. */
   exact?: 'id' | 'tag' | 'ref';

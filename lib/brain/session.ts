@@ -20,8 +20,6 @@ import { StoreUpkeep } from './upkeep.ts';
 
 /** Requests that share one transaction at most. */
 const WRITES_PER_TRANSACTION_MAX = 64;
-/** Steps of indexing in one upkeep; who comes meanwhile waits for one of them. */
-const IDLE_INDEX_STEPS_MAX = 256;
 /** What may share a transaction: the others take long, and have deadlines of their own. */
 const SHARING_OPERATIONS: readonly OperationName[] = ['record', 'edit', 'supersede', 'retract', 'feedback', 'resolve'];
 
@@ -112,19 +110,29 @@ export class BrainSession implements Brain {
     });
   }
 
-  /** Checkpoint and vacuum where there is reason to. To be called when nobody is waiting. */
+  /** Indexing, checkpoint and vacuum where there is reason to. To be called when nobody is waiting. */
   async doUpkeep(): Promise<void> {
-    if (this.#isRunning || this.#closing !== undefined || this.poison !== undefined) return;
     if (!this.#upkeep.isDue && !this.#backlog.isDue) return;
+    await this.#whenNobodyWaits(async (isQuiet) => {
+      await this.#backlog.stepsWhile(isQuiet);
+      if (isQuiet()) await this.#upkeep.whenIdle();
+    });
+  }
+
+  /** Indexing alone, where much waits for it. To be called as soon as nobody is waiting. */
+  async indexSoon(): Promise<void> {
+    if (!this.#backlog.isDue) return;
+    await this.#whenNobodyWaits(async (isQuiet) => {
+      if (await this.#backlog.isLarge()) await this.#backlog.stepsWhile(isQuiet);
+    });
+  }
+
+  async #whenNobodyWaits(work: (isQuiet: () => boolean) => Promise<void>): Promise<void> {
+    if (this.#isRunning || this.#closing !== undefined || this.poison !== undefined) return;
     this.#isRunning = true;
     this.#options.onWork?.('upkeep');
     try {
-      for (let step = 0; step < IDLE_INDEX_STEPS_MAX && this.#jobs.length === 0; step += 1) {
-        const wasDue = await this.#backlog.stepWhenIdle();
-        await untilHeard();
-        if (!wasDue) break;
-      }
-      if (this.#jobs.length === 0) await this.#upkeep.whenIdle();
+      await work(() => this.#jobs.length === 0);
     } catch (error) {
       this.#notePoison(error);
     } finally {
@@ -207,8 +215,8 @@ export class BrainSession implements Brain {
     }
     try {
       const changes = jobs.reduce((sum, job) => sum + changesOf(job), 0);
-      this.#backlog.note(changes);
       await this.#upkeep.afterCommit({ changes, requestBytes });
+      await this.#backlog.note(changes);
     } catch (error) {
       this.#notePoison(error); // It concerns nobody's request; the next one meets the poison.
     }
@@ -283,9 +291,4 @@ function requireSize(request: unknown): number {
 
 function closed(): SmError {
   return new SmError({ code: 'store_failed', message: 'The brain is closed.', hint: 'Open it again.' });
-}
-
-/** The database works without ever returning to the loop of events: only here is somebody heard who came meanwhile. */
-function untilHeard(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -13,8 +13,9 @@ import { ensureDataDirectory } from '../store/data-directory.ts';
 import { openPgliteStore } from '../store/pglite.ts';
 import type { EngineMessage, WorkerMessage, WorkerParameters } from './engine-messages.ts';
 
-/** Upkeep begins after this much quiet. */
+/** Upkeep begins after this much quiet; its indexing, where much has been loaded, soon. */
 const UPKEEP_AFTER_MS = 2_000;
+const INDEX_AFTER_MS = 250;
 /** How often this thread looks whether the main thread still runs, and how many times it may find it unmoved. */
 const PULSE_CHECK_INTERVAL_MS = 5_000;
 const PULSE_CHECKS_MAX = 24;
@@ -24,7 +25,8 @@ if (port === null) throw new Error('the brain worker runs as a worker thread onl
 const parameters = workerData as WorkerParameters;
 
 const send = (message: WorkerMessage): void => port.postMessage(message);
-let upkeepTimer: NodeJS.Timeout | undefined;
+let quietTimer: NodeJS.Timeout | undefined;
+let isClosing = false;
 
 try {
   const { dataDirectory, created } = await ensureDataDirectory(parameters.brainDirectory);
@@ -48,8 +50,9 @@ try {
 }
 
 async function handle(session: BrainSession, message: EngineMessage): Promise<void> {
-  clearTimeout(upkeepTimer);
+  clearTimeout(quietTimer);
   if (message.type === 'close') {
+    isClosing = true;
     await session.close();
     send({ type: 'closed' });
     port?.close();
@@ -61,8 +64,15 @@ async function handle(session: BrainSession, message: EngineMessage): Promise<vo
   } catch (error) {
     send({ type: 'error', id: message.id, error: toSmError(error).toJSON() });
   }
-  clearTimeout(upkeepTimer);
-  upkeepTimer = setTimeout(() => void tidyUp(session), UPKEEP_AFTER_MS);
+  clearTimeout(quietTimer);
+  quietTimer = setTimeout(() => void whenQuiet(session), INDEX_AFTER_MS);
+}
+
+async function whenQuiet(session: BrainSession): Promise<void> {
+  await session.indexSoon();
+  if (isClosing) return;
+  clearTimeout(quietTimer);
+  quietTimer = setTimeout(() => void tidyUp(session), UPKEEP_AFTER_MS - INDEX_AFTER_MS);
 }
 
 /** Upkeep writes; on a full disk it would fail, and take the reading with it that still works. */

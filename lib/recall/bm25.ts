@@ -20,8 +20,6 @@ const LENGTH_CODES = 256;
 const NEAR_TERMS = 8;
 const NEAR_WEIGHT = 0.3;
 const TITLE_WEIGHT = 0.5;
-const EVIDENCE_WORDS = 3;
-const WHOLE_QUESTION = 0.25;
 
 /** What ranking knows of all entries of the workspace. */
 export interface Statistics {
@@ -60,16 +58,6 @@ export function orderBonus(sequence: readonly string[], fields: FieldTerms, wort
   return (
     NEAR_WEIGHT * nearness(sequence, asked, fields, worthOf) + TITLE_WEIGHT * titleShare(asked, fields.title, worthOf)
   );
-}
-
-/**
- * How far words that match can be believed, from 0 to 1: one word of many is there by chance, and the more there are the
- * less. A question of a word or three that are all there is as good as it can be.
- */
-export function evidence(matched: number, asked: number): number {
-  if (asked <= 1) return 1;
-  const believed = 1 - Math.exp(-matched / EVIDENCE_WORDS);
-  return matched >= asked && asked <= EVIDENCE_WORDS ? believed ** WHOLE_QUESTION : believed;
 }
 
 function pairsOf(sequence: readonly string[]): [string, string][] {

@@ -17,7 +17,8 @@ const LENGTH_CODE_MAX = 255;
 /** Attributes are terms that no text can have. A longer one is cut, and the entry itself decides. */
 const ATTRIBUTE_CHARACTERS_MAX = 120;
 
-type Indexed = Pick<
+/** What of an entry the index depends on. */
+export type Indexed = Pick<
   Entry,
   'title' | 'conclusion' | 'summary' | 'tags' | 'refs' | 'projectId' | 'agent' | 'kind' | 'status'
 >;

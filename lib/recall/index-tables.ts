@@ -6,7 +6,7 @@ import { type SQL, sql } from 'drizzle-orm';
 import { type Database, rowsOf } from '../store/database.ts';
 import { type EntryWithHash, rowToEntry } from '../store/read.ts';
 import { brainDocuments, brainEntries } from '../store/schema.ts';
-import type { Document } from './document.ts';
+import type { Document, Indexed } from './document.ts';
 import { encodeSegment, SEGMENT_DOCUMENTS_MAX } from './postings.ts';
 
 export interface Segment {
@@ -188,23 +188,47 @@ export async function countUnindexed(database: Database, atMost: number): Promis
   return Number(row?.count ?? 0);
 }
 
-/** Entries for the next segment: of one workspace, at most a segment full, and no more text than `bytesMax` (but one). */
-export async function readForSegment(database: Database, bytesMax: number): Promise<EntryWithHash[]> {
-  const rows = await database
-    .select()
+/** An entry as far as its document depends on it. */
+export interface Unindexed extends Indexed {
+  entryId: string;
+  workspaceId: string;
+}
+
+/**
+ * Entries for the next segment: of one workspace, at most a segment full, and no more text than `bytesMax` (but one). What
+ * it reads does not depend on how many wait.
+ */
+export async function readForSegment(database: Database, bytesMax: number): Promise<Unindexed[]> {
+  return database
+    .select({
+      entryId: brainEntries.entryId,
+      workspaceId: brainEntries.workspaceId,
+      projectId: brainEntries.projectId,
+      agent: brainEntries.agent,
+      kind: brainEntries.kind,
+      status: brainEntries.status,
+      title: brainEntries.title,
+      conclusion: brainEntries.conclusion,
+      summary: brainEntries.summary,
+      tags: brainEntries.tags,
+      refs: brainEntries.refs,
+    })
     .from(brainEntries)
     .where(
       sql`${brainEntries.entryId} IN (
         SELECT entry_id FROM (
-          SELECT u.entry_id, row_number() OVER (ORDER BY u.entry_id) AS nth,
-            sum(octet_length(e.title) + octet_length(e.conclusion) + octet_length(e.summary)) OVER (ORDER BY u.entry_id) AS bytes
-          FROM brain_unindexed u JOIN brain_entries e ON e.entry_id = u.entry_id
-          WHERE e.workspace_id = (
-            SELECT f.workspace_id FROM brain_unindexed g JOIN brain_entries f ON f.entry_id = g.entry_id LIMIT 1)
-        ) AS sized WHERE nth = 1 OR nth <= ${SEGMENT_DOCUMENTS_MAX} AND bytes <= ${bytesMax})`,
+          SELECT e.entry_id, row_number() OVER (ORDER BY e.entry_id) AS nth,
+            sum(octet_length(e.title) + octet_length(e.conclusion) + octet_length(e.summary)) OVER (ORDER BY e.entry_id) AS bytes
+          FROM (
+            SELECT u.entry_id FROM brain_unindexed u
+            WHERE (SELECT w.workspace_id FROM brain_entries w WHERE w.entry_id = u.entry_id) = (
+              SELECT f.workspace_id FROM brain_entries f WHERE f.entry_id = (
+                SELECT g.entry_id FROM brain_unindexed g ORDER BY g.entry_id LIMIT 1))
+            ORDER BY u.entry_id LIMIT ${SEGMENT_DOCUMENTS_MAX}
+          ) AS next JOIN brain_entries e ON e.entry_id = next.entry_id
+        ) AS sized WHERE nth = 1 OR bytes <= ${bytesMax})`,
     )
     .orderBy(brainEntries.entryId);
-  return rows.map((row) => ({ entry: rowToEntry(row), hash: row.hash }));
 }
 
 /** Writes a segment of documents, which are of one workspace and in no other segment. */

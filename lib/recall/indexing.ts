@@ -34,11 +34,11 @@ export async function indexStep(transaction: Database): Promise<void> {
   const entries = await readForSegment(transaction, STEP_BYTES_MAX);
   const [first] = entries;
   if (first === undefined) return;
-  const documents = entries.map(({ entry }) => {
+  const documents = entries.map((entry) => {
     const document = documentOf(entry);
     return { entryId: entry.entryId, document, length: lengthOf(document.lengthCode) };
   });
-  await writeSegment(transaction, first.entry.workspaceId, documents);
+  await writeSegment(transaction, first.workspaceId, documents);
 }
 
 /** The smallest segments of one workspace that fit into one, if putting them together is worth it. Pure. */

@@ -17,22 +17,21 @@ export interface Posting {
 
 /** The postings of every term and attribute of the documents, which are in the order of their places. By term, sorted. */
 export function encodeSegment(documents: Document[]): Map<string, Uint8Array> {
-  const bytes = new Map<string, number[]>();
-  const lastPlaces = new Map<string, number>();
+  const lists = new Map<string, { bytes: number[]; lastPlace: number }>();
   const add = (term: string, place: number, weight: number, lengthCode: number): void => {
-    let list = bytes.get(term);
-    if (list === undefined) bytes.set(term, (list = []));
-    let distance = place - (lastPlaces.get(term) ?? -1) - 1;
-    for (; distance > 0x7f; distance >>>= 7) list.push((distance & 0x7f) | 0x80);
-    list.push(distance, weight, lengthCode);
-    lastPlaces.set(term, place);
+    let list = lists.get(term);
+    if (list === undefined) lists.set(term, (list = { bytes: [], lastPlace: -1 }));
+    let distance = place - list.lastPlace - 1;
+    for (; distance > 0x7f; distance >>>= 7) list.bytes.push((distance & 0x7f) | 0x80);
+    list.bytes.push(distance, weight, lengthCode);
+    list.lastPlace = place;
   };
   documents.forEach(({ weights, attributes, lengthCode }, place) => {
     for (const [term, weight] of weights) add(term, place, weight, lengthCode);
     for (const term of attributes) add(term, place, 0, lengthCode);
   });
-  const terms = [...bytes.keys()].toSorted();
-  return new Map(terms.map((term) => [term, Uint8Array.from(bytes.get(term) ?? [])]));
+  const terms = [...lists.keys()].toSorted();
+  return new Map(terms.map((term) => [term, Uint8Array.from(lists.get(term)?.bytes ?? [])]));
 }
 
 /** Calls `visit` for each posting, without making an object of it. @throws Error where the bytes are none of ours */

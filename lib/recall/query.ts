@@ -1,6 +1,6 @@
 /**
  * What somebody typed, taken apart: words to rank by, "phrases", -words to leave out, tag:x. Any text is a query; what is
- * not understood is words. Pure.
+ * not understood is words. In a sentence quotes quote, and a dash is a dash. Pure.
  */
 import { attribute } from './document.ts';
 import { wordsOf } from './words.ts';
@@ -9,6 +9,8 @@ import { wordsOf } from './words.ts';
 export const QUERY_TERMS_MAX = 128;
 /** The longest query; longer text is refused before it comes here. In UTF-16 code units. */
 const PHRASES_MAX = 8;
+/** More words beside what is quoted or has a dash are a sentence: who searches with operators types fewer. */
+const TYPED_WORDS_MAX = 5;
 
 /** A word as typed, and its terms: of a name, the whole and then its parts. */
 export interface QueryWord {
@@ -29,32 +31,69 @@ export interface Query {
   excluded: string[];
   /** Attributes that an entry must have. */
   required: string[];
+  /** What was said where no word of it tells anything; otherwise empty. */
+  common: string;
 }
 
 const PART =
   /(?<sign>(?<=^|\s)-)?(?:tag:(?<tag>"[^"]+"|[^\s"]+)|"(?<phrase>[^"]+)")|(?<=^|\s)-(?<excluded>[\p{L}\p{N}_]\S*)/giu;
 
+const HAS_WORD = /[\p{L}\p{N}]/u;
+
+interface Part {
+  role: 'words' | 'phrase' | 'tag';
+  text: string;
+  isExcluded: boolean;
+}
+
 export function parseQuery(text: string): Query {
-  const query: Query = { text: text.trim(), words: [], sequence: [], phrases: [], excluded: [], required: [] };
+  const query: Query = {
+    text: text.trim(),
+    words: [],
+    sequence: [],
+    phrases: [],
+    excluded: [],
+    required: [],
+    common: '',
+  };
+  const parts = partsOf(text);
+  const saying = parts.map(({ role, text: said, isExcluded }) =>
+    role === 'words' && !isExcluded ? wordsOf(said).length : 0,
+  );
+  const isSentence = saying.reduce((sum, words) => sum + words, 0) > TYPED_WORDS_MAX;
+  const lastSaying = saying.findLastIndex((words) => words > 0);
   let plain = '';
+  for (const [index, { role, text: said, isExcluded }] of parts.entries()) {
+    if (role === 'tag') {
+      (isExcluded ? query.excluded : query.required).push(attribute('tag', said));
+    } else if (isExcluded && (!isSentence || index > lastSaying)) {
+      // Also of a sentence, since it is said after it.
+      query.excluded.push(...wordsOf(said).flatMap(({ terms }) => terms.slice(0, 1)));
+    } else {
+      plain += `${said} `;
+      const isPhrase = role === 'phrase' && !isSentence && query.phrases.length < PHRASES_MAX;
+      if (isPhrase) query.phrases.push(fold(said));
+    }
+  }
+  addWords(query, plain);
+  if (query.words.length === 0 && HAS_WORD.test(plain)) query.common = plain;
+  return query;
+}
+
+function partsOf(text: string): Part[] {
+  const parts: Part[] = [];
   let from = 0;
   for (const match of text.matchAll(PART)) {
     const { sign, tag, phrase, excluded } = match.groups ?? {};
-    plain += `${text.slice(from, match.index)} `;
+    parts.push({ role: 'words', text: text.slice(from, match.index), isExcluded: false });
     from = match.index + match[0].length;
-    if (tag !== undefined) {
-      const label = attribute('tag', tag.replaceAll('"', ''));
-      (sign === undefined ? query.required : query.excluded).push(label);
-    } else if (excluded !== undefined || sign !== undefined) {
-      query.excluded.push(...wordsOf(excluded ?? phrase ?? '').flatMap(({ terms }) => terms.slice(0, 1)));
-    } else if (phrase !== undefined) {
-      plain += `${phrase} `;
-      if (query.phrases.length < PHRASES_MAX) query.phrases.push(fold(phrase));
-    }
+    const isExcluded = sign !== undefined || excluded !== undefined;
+    if (tag !== undefined) parts.push({ role: 'tag', text: tag.replaceAll('"', ''), isExcluded });
+    else if (phrase !== undefined) parts.push({ role: 'phrase', text: phrase, isExcluded });
+    else parts.push({ role: 'words', text: excluded ?? '', isExcluded });
   }
-  plain += text.slice(from);
-  addWords(query, plain);
-  return query;
+  parts.push({ role: 'words', text: text.slice(from), isExcluded: false });
+  return parts;
 }
 
 function addWords(query: Query, plain: string): void {

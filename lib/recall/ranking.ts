@@ -3,10 +3,11 @@ import type { Entry } from '../core/entry.ts';
 import { DOUBTFUL_BELOW } from '../core/standing.ts';
 import type { Database } from '../store/database.ts';
 import { analysed } from './analysed.ts';
-import { evidence, inverseFrequency, orderBonus } from './bm25.ts';
+import { inverseFrequency, orderBonus } from './bm25.ts';
 import type { Found } from './candidates.ts';
 import { newestFirst } from './newest-first.ts';
 import type { Query } from './query.ts';
+import { coverageOf, relevanceOf } from './relevance.ts';
 import type { Corpus } from './retrieval.ts';
 import { UNKNOWN_WORDS_MAX, variantsOf } from './unknown-words.ts';
 import type { Nearness } from './vectors.ts';
@@ -36,7 +37,7 @@ export interface Reasons {
   order: number;
   /** By how much age, doubt and supersession lowered it: from 0 to 0.16. */
   lowered: number;
-  /** The score as far as so few matching words can be believed: it decides whether there is an answer at all. */
+  /** The score as far as so few and so common matching words can be believed: it decides whether there is an answer at all. */
   relevance: number;
   /** The query is exactly its id, or one of its tags or refs. */
   exact?: 'id' | 'tag' | 'ref';
@@ -62,6 +63,8 @@ export interface Worths {
   byWord: Map<string, string[]>;
   /** The greatest BM25 that an entry could have. */
   max: number;
+  /** Of a word that a single entry has. */
+  rarest: number;
 }
 
 /** The terms of the query must be loaded. */
@@ -69,7 +72,8 @@ export async function weighWords(database: Database, corpus: Corpus, { words }: 
   const terms = new Map<string, number>();
   const byWord = new Map<string, string[]>();
   const { documents } = corpus.statistics;
-  const unknownWorth = inverseFrequency(documents, 0) * Math.min(1, documents / TELLING_DOCUMENTS);
+  const rarest = inverseFrequency(documents, 0);
+  const unknownWorth = rarest * Math.min(1, documents / TELLING_DOCUMENTS);
   let max = 0;
   let unknown = 0;
   for (const word of words) {
@@ -98,7 +102,7 @@ export async function weighWords(database: Database, corpus: Corpus, { words }: 
     // A name that is unknown as a whole counts by its parts; all else that is unknown was asked for, and is not there.
     max += unknownWorth * (parts.length === 0 ? [whole] : parts).filter((term) => !known.includes(term)).length;
   }
-  return { terms, byWord, max };
+  return { terms, byWord, max, rarest };
 }
 
 /** Best first; what has the same score, the newest first. */
@@ -117,7 +121,9 @@ export function rank(
       terms.some((term) => document.weights.has(term)) ? [word] : [],
     );
     const ofWords = (each.bm25 + bonus) * (1 - lowered);
-    const relevance = share(ofWords) * (exact === undefined ? evidence(matched.length, worths.byWord.size) : 1);
+    const coverage = coverageOf(parsed.words, worths.byWord, (term) => document.weights.has(term));
+    const relevance =
+      exact === undefined ? relevanceOf(share(ofWords), ofWords / worths.rarest, coverage) : share(ofWords);
     const reasons: Reasons = { words: share(each.bm25), order: share(bonus), lowered, relevance };
     if (exact !== undefined) reasons.exact = exact;
     const meaning = nearness?.of(each.entry.entryId);

@@ -7,27 +7,16 @@ import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
 import { type EntryWithHash, findByPrefix, listEntries, readPast } from '../store/read.ts';
 import { demandsOf, readFound, readNamed } from './candidates.ts';
+import { titlesWith } from './common-words.ts';
 import { attribute } from './document.ts';
 import { newestFirst } from './newest-first.ts';
 import { parseQuery, type Query } from './query.ts';
 import { rank, type RankedEntry, REORDERED_MAX, weighWords } from './ranking.ts';
+import { RELEVANT_MIN } from './relevance.ts';
 import { Corpus } from './retrieval.ts';
 import { withSuccessors } from './successors.ts';
 import type { Nearness } from './vectors.ts';
 
-/**
- * Below this the best entry is no answer: a share of the greatest score that the query could reach, as far as its matching
- * words can be believed. The more words a question has, the less of them does an entry about something else have. Of the
- * questions that a set of records answers it keeps nearly all, of another set's it refuses nine of ten (docs/RECALL.md).
- */
-function relevantMin(words: number): number {
-  // Who asks for a single word wants what has it.
-  return words === 1 ? RELEVANT_MIN_SINGLE : Math.min(RELEVANT_MIN_MAX, RELEVANT_MIN_ROOT / Math.sqrt(words));
-}
-
-const RELEVANT_MIN_MAX = 0.3;
-const RELEVANT_MIN_ROOT = 0.56;
-const RELEVANT_MIN_SINGLE = 0.2;
 /** An entry that stands out so far by its meaning is an answer without a common word. */
 const MEANT_MIN = 0.5;
 /** An entry that is so far below the greatest score is not shown beside a good one. */
@@ -81,7 +70,7 @@ export async function recallEntries(database: Database, asked: RecallQuery): Pro
   found.push(...(await readNamed(database, near, sieve, (entry) => corpus.scoreOne(entry, scoring))));
 
   const ranked = rank(found, { parsed, worths, nowMs: asOfMs ?? query.nowMs, ...(nearness && { nearness }) });
-  const relevant = query.isLoose === true ? ranked : keepRelevant(ranked, parsed.words.length);
+  const relevant = query.isLoose === true ? ranked : keepRelevant(ranked);
   const answer = showsInactive(query.filter)
     ? relevant.slice(0, query.limit)
     : await withSuccessors(database, relevant, { scope, limit: query.limit, past });
@@ -99,23 +88,24 @@ function untilThen(filter: StoreFilter, asOfMs: number): StoreFilter {
   return { ...filter, untilMs: Math.min(asOfMs, filter.untilMs ?? asOfMs) };
 }
 
-function keepRelevant(ranked: RankedEntry[], words: number): RankedEntry[] {
+function keepRelevant(ranked: RankedEntry[]): RankedEntry[] {
   const isRelevant = ranked.some(
-    ({ reasons }) => reasons.relevance >= relevantMin(words) || (reasons.meaning ?? 0) >= MEANT_MIN,
+    ({ reasons }) => reasons.relevance >= RELEVANT_MIN || (reasons.meaning ?? 0) >= MEANT_MIN,
   );
   return isRelevant ? ranked.filter(({ score }) => score >= TAIL_MIN) : [];
 }
 
-/** Without words: the newest that pass the filters. A text without any word or tag in it has no answer. */
+/** Without words that tell anything: titles of just these, or, where none was said, the newest that pass the filters. */
 async function withoutWords(
   database: Database,
   query: RecallQuery,
   parsed: Query,
   past: ReadonlyMap<string, EntryWithHash>,
 ): Promise<RankedEntry[]> {
-  if (query.text.trim() !== '' && parsed.required.length === 0) return [];
   const tags = parsed.required.map((label) => label.slice('=tag:'.length));
   const filter = { ...query.filter, tags: [...(query.filter.tags ?? []), ...tags] };
+  if (parsed.common !== '') return titlesWith(database, parsed.common, { ...query, filter }, past);
+  if (query.text.trim() !== '' && parsed.required.length === 0) return [];
   const newest = await listEntries(database, { ...query, filter });
   const then = [...past.values()].flatMap(({ entry }) => (matchesFilter(entry, query.scope, filter) ? [entry] : []));
   return [...newest, ...then]

@@ -3,9 +3,9 @@
  * of it; of commands beside them with the same tool, and of everyday ones, those that are warned of anything.
  */
 import fs from 'node:fs';
-import { failureAmong, questionOf, WARNING_HITS_MAX, WARNING_SCORE_MIN } from '../../bin/hooks/warning.ts';
+import { failureAmong, questionOf, WARNING_HITS_MAX, WARNING_RELEVANCE_MIN } from '../../bin/hooks/warning.ts';
 
-const THRESHOLDS = [0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6];
+const THRESHOLDS = [0.25, 0.3, 0.35, 0.4, 0.45, 0.5];
 
 /** @param open makes a brain of entries, and gives `recall(query)` with `close()` */
 export async function measureWarnings(open, noise) {
@@ -35,7 +35,7 @@ export async function measureWarnings(open, noise) {
       const wrong = again.flat().filter(({ title, hits }) => (warned(hits)?.title ?? title) !== title).length;
       const [nearly, none] = [near.flat(), everyday].map((lists) => lists.filter((hits) => warned(hits)).length);
       console.log(
-        `  ${threshold.toFixed(2)}${threshold === WARNING_SCORE_MIN ? ' *' : '  '} tried again: ${right} of ${again.flat().length} warned, ${wrong} of something else;` +
+        `  ${threshold.toFixed(2)}${threshold === WARNING_RELEVANCE_MIN ? ' *' : '  '} tried again: ${right} of ${again.flat().length} warned, ${wrong} of something else;` +
           ` beside: ${nearly} of ${near.flat().length}; everyday: ${none} of ${everyday.length}`,
       );
     }

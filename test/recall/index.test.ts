@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { BrainSession } from '../../lib/brain/session.ts';
-import { readSegments } from '../../lib/recall/index-tables.ts';
+import { IndexBacklog } from '../../lib/brain/index-backlog.ts';
+import { StoreUpkeep } from '../../lib/brain/upkeep.ts';
+import { countUnindexed, readSegments } from '../../lib/recall/index-tables.ts';
 import { indexStep, isIndexingDue, segmentsToMerge } from '../../lib/recall/indexing.ts';
 import { decodePostings, encodeSegment, SEGMENT_DOCUMENTS_MAX } from '../../lib/recall/postings.ts';
 import { verifyIndex } from '../../lib/recall/verify-index.ts';
@@ -188,16 +190,52 @@ test('[R8] segments that are small or mostly dead are put together, of one works
   expect(segmentsToMerge([segment(1, SEGMENT_DOCUMENTS_MAX), segment(2, SEGMENT_DOCUMENTS_MAX)])).toEqual([]);
 });
 
+test('[R16] after a large load the index follows as soon as nobody asks; a small one waits for quiet', async () => {
+  await indexAll();
+  await recordMany(200);
+  await session.indexSoon();
+  expect(await waiting()).toBe(200);
+  await recordMany(1_000);
+  await session.indexSoon();
+  expect(await waiting()).toBeLessThan(32);
+  expect(await verifyIndex(store.database)).toEqual([]);
+});
+
+test('[R16] a load never leaves more unindexed than the next question can wait for', async () => {
+  await indexAll();
+  const backlog = new IndexBacklog(store.database, await StoreUpkeep.open(store, process.cwd()), 300);
+  await recordMany(290);
+  await backlog.note(290);
+  expect(await waiting()).toBe(290);
+  await recordMany(20);
+  await backlog.note(20);
+  expect(await waiting()).toBe(0);
+  expect(await verifyIndex(store.database)).toEqual([]);
+});
+
+function waiting(): Promise<number> {
+  return countUnindexed(store.database, 9_999);
+}
+
+async function indexAll(): Promise<void> {
+  while ((await waiting()) > 0) await step();
+}
+
+async function recordMany(count: number): Promise<void> {
+  const drafts = Array.from({ length: count }, (_, number) => ({ title: `filler ${number} ${WORDS[number % 8]}` }));
+  const scope = { workspaceId, projectId: 'p' };
+  await session.run('record', { requestId: randomUUID(), scope, agent: 'test', drafts });
+  await untilQuiet();
+}
+
+/** A write is answered before what follows it is done; a read comes after that. */
+async function untilQuiet(): Promise<void> {
+  await session.run('list', { scope: { workspaceId, projectId: 'p' }, limit: 1 });
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
 test('[R8] many entries become segments that hold at most so many', async () => {
-  const drafts = Array.from({ length: 1_000 }, (_, number) => ({ title: `filler ${number} ${WORDS[number % 8]}` }));
-  for (let batch = 0; batch < 2; batch += 1) {
-    await session.run('record', {
-      requestId: randomUUID(),
-      scope: { workspaceId, projectId: 'p' },
-      agent: 'test',
-      drafts,
-    });
-  }
+  for (let batch = 0; batch < 2; batch += 1) await recordMany(1_000);
   // A recall goes through a few entries one by one; so many are indexed first.
   expect(await ask('filler 7')).toHaveLength(50);
   const segments = (await readSegments(store.database)).filter((each) => each.workspaceId === workspaceId);

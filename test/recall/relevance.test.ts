@@ -71,6 +71,26 @@ test('[R7] in a young brain words that it has not yet heard say little', async (
   expect(await titles('how long should I bake the bread for checkout')).toEqual([]);
 });
 
+test('[R17] a question of common words alone finds the titles that are little else', async () => {
+  nowMs = Date.UTC(2026, 0, 2);
+  await record(
+    { title: 'To be, or not to be?' },
+    { title: 'To be or not to be here' },
+    { title: 'It is better to be or not to be asked in every single case', tags: ['x'] },
+    { title: 'What it is not', summary: 'to be or not to be' },
+  );
+  expect(await titles('to be or not to be')).toEqual(['To be, or not to be?', 'To be or not to be here']);
+  expect(await titles('"To be" or not to be')).toHaveLength(2);
+  expect(await titles('to be or not to be', { isLoose: true })).toHaveLength(3);
+  expect(await titles('to be or not to be', { isLoose: true, limit: 1 })).toEqual(['To be, or not to be?']);
+  expect(await titles('to be or not to be tag:x', { isLoose: true })).toHaveLength(1);
+  expect(await titles('what it is')).toEqual(['What it is not']);
+  expect(await titles('the')).toEqual([]);
+  expect(await titles('??? ...')).toEqual([]);
+  expect(await titles('to be or not to be', { asOfMs: Date.UTC(2026, 0, 1) })).toEqual([]);
+  expect((await ask('what it is'))[0]).toMatchObject({ score: 0.75, matched: ['what', 'it', 'is'] });
+});
+
 test('[R10] a phrase is looked for as it stands; where nothing has it, its words count', async () => {
   await record(
     { title: 'connection pool' },

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseQuery, QUERY_TERMS_MAX } from '../../lib/recall/query.ts';
+import { coverageOf, RELEVANT_MIN, relevanceOf } from '../../lib/recall/relevance.ts';
 import { shareOf } from '../../lib/recall/unknown-words.ts';
 import { TERM_CHARACTERS_MAX, termsOf, wordsOf } from '../../lib/recall/words.ts';
 
@@ -69,6 +70,40 @@ test('[R10] phrases, words to leave out and tags are told from words', () => {
   expect(parseQuery('-tag:old x').excluded).toEqual(['=tag:old']);
   // A quotation mark that nothing closes is punctuation.
   expect(parseQuery('say "hello')).toMatchObject({ phrases: [], words: [{ text: 'say' }, { text: 'hello' }] });
+});
+
+test('[R10] in a sentence quotes and dashes are punctuation; what is left out is said at its end', () => {
+  const sentence = 'Write -o to the file that the "connection pool" reads its settings from at every start';
+  expect(parseQuery(sentence)).toMatchObject({ phrases: [], excluded: [] });
+  expect(parseQuery(sentence).words.map(({ text }) => text)).toEqual(
+    expect.arrayContaining(['o', 'connection', 'pool']),
+  );
+  expect(parseQuery(`${sentence} -staging tag:db`)).toMatchObject({ excluded: ['stage'], required: ['=tag:db'] });
+  expect(parseQuery('how do we size the "connection pool" of checkout')).toMatchObject({
+    phrases: ['connection pool'],
+  });
+});
+
+test('[R7] a name counts as its parts, a script without spaces by its pairs', () => {
+  const covered = (query: string, ...terms: string[]) =>
+    coverageOf(parseQuery(query).words, new Map([['kuber', ['kubernet']]]), (term) => terms.includes(term));
+  expect(covered('pool-size-limit', 'pool', 'size')).toEqual({ asked: 3, matched: 2 });
+  expect(covered('pool-size-limit', 'poolsizelimit')).toEqual({ asked: 3, matched: 3 });
+  expect(covered('kuber rollout', 'kubernet')).toEqual({ asked: 2, matched: 1 });
+  expect(covered('数据库连接', '数据', '连接')).toEqual({ asked: 4, matched: 2 });
+});
+
+test('[R7] the more and the rarer words match, and the greater their share, the sooner it is an answer', () => {
+  const of = (score: number, rarity: number, matched: number, asked: number) =>
+    relevanceOf(score, rarity, { asked, matched });
+  expect(of(0.4, 1, 3, 6)).toBeGreaterThan(of(0.4, 1, 1, 6));
+  expect(of(0.4, 1, 3, 6)).toBeGreaterThan(of(0.4, 0.5, 3, 6));
+  expect(of(0.4, 1, 3, 6)).toBeGreaterThan(of(0.2, 1, 3, 6));
+  expect(of(1, 50, 9, 9)).toBe(1);
+  expect(of(0, 0, 0, 5)).toBe(0);
+  // Words that every entry has are an answer where all of them are there, and a single word is one in any case.
+  expect(of(0.7, 0.01, 2, 2)).toBeGreaterThan(RELEVANT_MIN);
+  expect(of(0.1, 0.01, 1, 1)).toBeGreaterThan(RELEVANT_MIN);
 });
 
 test('[R13] what an unknown word can stand for', () => {

@@ -4,7 +4,7 @@
  * too long. Owns no truth: without it recall finds the same, later.
  */
 import { SmError } from '../core/errors.ts';
-import { countUnindexed } from '../recall/index-tables.ts';
+import { countUnindexed, sumUnindexedText } from '../recall/index-tables.ts';
 import { indexStep, isIndexingDue } from '../recall/indexing.ts';
 import { SEGMENT_DOCUMENTS_MAX } from '../recall/postings.ts';
 import type { Database } from '../store/database.ts';
@@ -12,6 +12,8 @@ import type { StoreUpkeep } from './upkeep.ts';
 
 /** Entries that a recall goes through one by one; more of them are indexed first. */
 const BACKLOG_MAX = 128;
+/** The same of their text: a log of a thousand ids takes as long as a hundred notes. */
+const BACKLOG_TEXT_BYTES_MAX = 256 * 1024;
 /** So many are indexed as soon as nobody asks for a moment; fewer can wait for quiet. */
 const LARGE_MIN = SEGMENT_DOCUMENTS_MAX;
 /** So many may wait at most after a write: some three seconds of a recall that comes at once. */
@@ -28,6 +30,7 @@ export class IndexBacklog {
   readonly #upkeep: StoreUpkeep;
   /** Entries that wait, at most; nobody has counted at first. */
   #waitingMax = Number.POSITIVE_INFINITY;
+  #waitingTextBytesMax = Number.POSITIVE_INFINITY;
   readonly #bound: number;
 
   /** @param bound entries that may wait after a write */
@@ -38,8 +41,9 @@ export class IndexBacklog {
   }
 
   /** After a commit: its writer has its answer, and the next waits where a load has become too large. */
-  async note(changes: number): Promise<void> {
+  async note({ changes, requestBytes }: { changes: number; requestBytes: number }): Promise<void> {
     this.#waitingMax += changes;
+    this.#waitingTextBytesMax += requestBytes;
     this.isDue = true;
     while ((await this.#count(this.#bound)) > this.#bound) {
       if (!(await this.#step())) return;
@@ -62,9 +66,17 @@ export class IndexBacklog {
 
   /** Before a recall. Where the disk is too full to write, the long way is taken instead. */
   async shorten(): Promise<void> {
-    while ((await this.#count(BACKLOG_MAX)) > BACKLOG_MAX) {
+    while ((await this.#count(BACKLOG_MAX)) > BACKLOG_MAX || (await this.#textBytes()) > BACKLOG_TEXT_BYTES_MAX) {
       if (!(await this.#step())) return;
     }
+  }
+
+  /** Text that waits, as far as it takes to tell whether it is too much; asked where few entries wait. */
+  async #textBytes(): Promise<number> {
+    if (this.#waitingTextBytesMax > BACKLOG_TEXT_BYTES_MAX) {
+      this.#waitingTextBytesMax = await sumUnindexedText(this.#database);
+    }
+    return this.#waitingTextBytesMax;
   }
 
   /** Entries that wait, as far as it takes to tell whether they are more than `most`. */

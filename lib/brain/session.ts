@@ -216,7 +216,7 @@ export class BrainSession implements Brain {
     try {
       const changes = jobs.reduce((sum, job) => sum + changesOf(job), 0);
       await this.#upkeep.afterCommit({ changes, requestBytes });
-      await this.#backlog.note(changes);
+      await this.#backlog.note({ changes, requestBytes });
     } catch (error) {
       this.#notePoison(error); // It concerns nobody's request; the next one meets the poison.
     }

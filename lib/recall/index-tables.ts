@@ -188,6 +188,16 @@ export async function countUnindexed(database: Database, atMost: number): Promis
   return Number(row?.count ?? 0);
 }
 
+/** Bytes of text of the entries that are in no segment. It looks each of them up: few should be. */
+export async function sumUnindexedText(database: Database): Promise<number> {
+  const [row] = await rowsOf<{ bytes: string | number | null }>(
+    database,
+    sql`SELECT sum((SELECT octet_length(e.title) + octet_length(e.conclusion) + octet_length(e.summary)
+      FROM brain_entries e WHERE e.entry_id = u.entry_id)) AS bytes FROM brain_unindexed u`,
+  );
+  return Number(row?.bytes ?? 0);
+}
+
 /** An entry as far as its document depends on it. */
 export interface Unindexed extends Indexed {
   entryId: string;

@@ -205,11 +205,30 @@ test('[R16] a load never leaves more unindexed than the next question can wait f
   await indexAll();
   const backlog = new IndexBacklog(store.database, await StoreUpkeep.open(store, process.cwd()), 300);
   await recordMany(290);
-  await backlog.note(290);
+  await backlog.note({ changes: 290, requestBytes: 20_000 });
   expect(await waiting()).toBe(290);
   await recordMany(20);
-  await backlog.note(20);
+  await backlog.note({ changes: 20, requestBytes: 2_000 });
   expect(await waiting()).toBe(0);
+  expect(await verifyIndex(store.database)).toEqual([]);
+});
+
+test('[R16] a question goes through few short entries, and no more long ones than that takes', async () => {
+  await indexAll();
+  const scope = { workspaceId, projectId: 'p' };
+  const ask = () => session.run('recall', { scope, query: 'anything at all', limit: 1 });
+  const log = () => Array.from({ length: 1_400 }, () => randomUUID()).join('\n');
+  const record = (title: string, summary: string) =>
+    session.run('record', { requestId: randomUUID(), scope, agent: 'test', drafts: [{ title, summary }] });
+  for (let number = 0; number < 5; number += 1) await record(`log ${number}`, log());
+  await ask();
+  expect(await waiting()).toBe(5);
+  await record('one log more', log());
+  await ask();
+  expect(await waiting()).toBe(0);
+  await record('a note', 'short');
+  await ask();
+  expect(await waiting()).toBe(1);
   expect(await verifyIndex(store.database)).toEqual([]);
 });
 

@@ -16,6 +16,8 @@ const COMPARED_MAX = 20;
 const SIMILAR_MAX = 3;
 /** Text that candidates are looked for by. */
 const TEXT_CHARACTERS_MAX = 1_000;
+/** Of each text, its beginning is compared: twenty whole logs would take a second. */
+const COMPARED_CHARACTERS_MAX = 8_000;
 
 export interface SimilarEntry {
   entryId: string;
@@ -48,9 +50,10 @@ export async function similarEntries(database: Database, entry: Entry, nowMs: nu
 
 /** What the texts say; whom they are from and what they point to is not compared. */
 function documentFor(entry: Entry): Document {
-  const bare = { ...entry, tags: [], refs: [] };
-  return analysed({ entry: bare, hash: `bare ${sha256Hex(`${entry.title}\0${entry.conclusion}\0${entry.summary}`)}` })
-    .document;
+  const conclusion = entry.conclusion.slice(0, COMPARED_CHARACTERS_MAX);
+  const summary = entry.summary.slice(0, COMPARED_CHARACTERS_MAX);
+  const bare = { ...entry, conclusion, summary, tags: [], refs: [] };
+  return analysed({ entry: bare, hash: `bare ${sha256Hex(`${entry.title}\0${conclusion}\0${summary}`)}` }).document;
 }
 
 /** The weighted Jaccard index: 1 where both have the same terms as often, 0 where they share none. */

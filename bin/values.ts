@@ -194,12 +194,15 @@ export function endOf(text: string, nowMs: number, name: string): number {
   return parseEndTime(text, nowMs) ?? refuseTime(name, text);
 }
 
+/** Git knows a commit by its second; what was recorded in that was there. */
+const COMMIT_LASTS_MS = 999;
+
 /** A time, or that of the commit that it names in this repository. */
 export async function asOfTime(context: Context, text: string): Promise<number> {
   const timeMs = parseEndTime(text, context.now());
   if (timeMs !== undefined) return timeMs;
   const commitMs = await context.commitTime(text);
-  if (commitMs !== undefined) return commitMs;
+  if (commitMs !== undefined) return commitMs + COMMIT_LASTS_MS;
   throw usageError(
     `--as-of must be a time or a commit of this repository, but is ${quoteShort(text)}.`,
     'For example: --as-of 2026-01-31, --as-of 7d, --as-of v1.2.0, --as-of 1a2b3c4',

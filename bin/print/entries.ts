@@ -95,7 +95,7 @@ function explain({ score, matched, reasons }: RecallHit): string {
     ...(reasons.meaning === undefined ? [] : [`meaning ${percent(reasons.meaning)}`]),
   ];
   const found = matched.length === 0 ? 'none of the words' : matched.join(', ');
-  return `score ${score.toFixed(2)} (${parts.join(', ')}): ${found}`;
+  return `score ${score.toFixed(2)} (${parts.join(', ')}), relevance ${reasons.relevance.toFixed(2)}: ${found}`;
 }
 
 function renderBlock(view: View, entry: Entry): string {

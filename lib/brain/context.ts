@@ -8,6 +8,7 @@ import { DOUBTFUL_BELOW } from '../core/standing.ts';
 import { withoutPrivate } from '../core/private.ts';
 import { packContext } from '../recall/context.ts';
 import type { ContextCandidate } from '../recall/context-formats.ts';
+import { readNeighbours } from '../recall/neighbours.ts';
 import { recallEntries } from '../recall/recall.ts';
 import { loadTokenCounter } from '../recall/tokens.ts';
 import type { VectorMemory } from '../recall/vector-memory.ts';
@@ -58,7 +59,9 @@ export async function context(
     }),
   );
   if (candidates.length === 0) return { text: '', tokens: 0, budget, entries: [], omitted: 0 };
-  const packed = packContext(candidates, { budget, format, nowMs, count: loadTokenCounter() });
+  const ids = candidates.map(({ entry }) => entry.entryId);
+  const otherIds = await readNeighbours(database, ids);
+  const packed = packContext(candidates, { budget, format, nowMs, count: loadTokenCounter(), otherIds });
   onHandedOut(packed.entries.filter(({ detail }) => detail !== 'id').map(({ candidate }) => candidate.entry));
   return {
     text: packed.text,

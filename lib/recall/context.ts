@@ -26,14 +26,23 @@ const MISFITS_MAX = 6;
 /** More are never named: who is shown forty ids reads none. */
 const IDS_MAX = 24;
 
+export interface Packing {
+  budget: number;
+  format: ContextFormat;
+  nowMs: number;
+  count: CountTokens;
+  /** Ids that those of the context must not be mistaken for. */
+  otherIds?: readonly string[];
+}
+
 /** `candidates`: what matters most first. */
 export function packContext(
   candidates: readonly ContextCandidate[],
-  { budget, format, nowMs, count }: { budget: number; format: ContextFormat; nowMs: number; count: CountTokens },
+  { budget, format, nowMs, count, otherIds = [] }: Packing,
 ): PackedContext {
   const distinct = withoutRepetition(candidates);
   if (distinct.length === 0) return { text: '', tokens: 0, entries: [], omitted: 0 };
-  const characters = idCharacters(distinct.map(({ entry }) => entry.entryId));
+  const characters = idCharacters([...distinct.map(({ entry }) => entry.entryId), ...otherIds]);
   const items = distinct.map((candidate): ContextItem => ({
     ...candidate,
     shortId: candidate.entry.entryId.slice(0, characters),

@@ -31,9 +31,10 @@ export function coverageOf(
   const coverage = { asked: 0, matched: 0 };
   for (const { text, terms } of words) {
     const { whole, parts } = partsOf(terms);
-    const asked = Math.max(1, parts.length);
     const partsThere = parts.filter(has).length;
     const isThere = whole !== undefined && has(whole);
+    // Who asks for a name that is there as a whole asked for one thing.
+    const asked = isThere && words.length === 1 ? 1 : Math.max(1, parts.length);
     const isStoodIn = partsThere === 0 && (standIns.get(text) ?? []).some(has);
     coverage.asked += asked;
     coverage.matched += isThere ? asked : isStoodIn ? 1 : partsThere;

@@ -138,6 +138,18 @@ test('[R21] a question brings what is relevant to it, and nothing where nothing 
   ).rejects.toMatchObject({ code: 'bad_request', message: expect.stringContaining('budget') as string });
 });
 
+test('[R21] an id in a context names one entry, also of many that were written at once', async () => {
+  const workspaceId = randomUUID();
+  const scope = { workspaceId, projectId: 'p' };
+  const titles = ['Jitter ends the stampede', ...Array.from({ length: 40 }, (_, number) => `Other ${number}`)];
+  const drafts = titles.map((title) => ({ title }));
+  await opened.session.run('record', { requestId: randomUUID(), scope, agent: 'tester', drafts });
+  const { text } = await opened.session.run('context', { scope, query: 'jitter', budget: 500, format: 'json' });
+  const [{ id }] = (JSON.parse(text) as { entries: [{ id: string }] }).entries;
+  const found = await opened.session.run('show', { workspaceId, idOrPrefix: id });
+  expect(found).toMatchObject({ title: 'Jitter ends the stampede' });
+});
+
 async function record(
   drafts: EntryDraft[],
   scope = { workspaceId: randomUUID() as string, projectId: 'p' },

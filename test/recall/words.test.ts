@@ -88,7 +88,8 @@ test('[R7] a name counts as its parts, a script without spaces by its pairs', ()
   const covered = (query: string, ...terms: string[]) =>
     coverageOf(parseQuery(query).words, new Map([['kuber', ['kubernet']]]), (term) => terms.includes(term));
   expect(covered('pool-size-limit', 'pool', 'size')).toEqual({ asked: 3, matched: 2 });
-  expect(covered('pool-size-limit', 'poolsizelimit')).toEqual({ asked: 3, matched: 3 });
+  expect(covered('tune pool-size-limit', 'poolsizelimit')).toEqual({ asked: 4, matched: 3 });
+  expect(covered('pool-size-limit', 'poolsizelimit')).toEqual({ asked: 1, matched: 1 });
   expect(covered('kuber rollout', 'kubernet')).toEqual({ asked: 2, matched: 1 });
   expect(covered('数据库连接', '数据', '连接')).toEqual({ asked: 4, matched: 2 });
 });

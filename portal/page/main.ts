@@ -8,6 +8,7 @@ import { keepPush } from './push.ts';
 import { Screen } from './screen.ts';
 import { sentenceOf, SessionsDialog } from './sessions.ts';
 import { bindSettings, keepSettings, loadSettings, themeOf } from './settings.ts';
+import './base.css';
 import './style.css';
 import { THEMES } from './themes.ts';
 
@@ -179,6 +180,7 @@ function showState(state: LinkState, roundTripMs: number | undefined): void {
   byId('state').dataset['state'] = state;
   if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
   byId('state').title = words[state];
+  document.body.classList.toggle('stale', state === 'waiting');
 }
 
 function showProblem({ message, hint }: Problem): void {
@@ -223,6 +225,10 @@ function applySettings(): void {
   keepSettings(settings);
   const theme = themeOf(settings);
   document.documentElement.dataset['theme'] = theme;
+  // The browser's own bars follow what was chosen, whatever the device prefers.
+  for (const meta of document.querySelectorAll<HTMLMetaElement>('meta[name="theme-color"]')) {
+    meta.content = THEMES[theme].background ?? '';
+  }
   screen.terminal.options.theme = THEMES[theme];
   screen.terminal.options.screenReaderMode = settings.isForReaders;
   byId('keys').hidden = !settings.hasKeys || isReadOnly;

@@ -194,30 +194,43 @@ few.bytes = fs.statSync(few.place).size;
 
 const all = Object.keys(PEERS);
 const plain = all.filter((name) => name !== 'portal with tmux');
+const later = (run) => void setTimeout(() => run(), LONG_PATH_MS / 2);
+
+const PARTS = {
+  async throughput() {
+    const quick = await compare('throughput, MB/s', plain, '', { rate: '' }, (peer) => throughput(peer, file));
+    for (const name of plain) {
+      const cpu = percentile(
+        quick[name].map((each) => each.cpu * 1000),
+        0.5,
+      ).toFixed(1);
+      const lost = quick[name].some(({ arrived }) => arrived < file.bytes) ? ', bytes lost' : '';
+      console.log(`    ${name}: ${cpu} ms of processor a MB${lost}`);
+    }
+  },
+  async slow() {
+    const slow = await compare('to a terminal of 5 MB/s, MB/s', ['portal'], '', { rate: '' }, (peer) =>
+      throughput(peer, few, SLOW_BYTES_PER_MS),
+    );
+    console.log(`    every byte: ${slow.portal.every(({ arrived }) => arrived >= few.bytes)}`);
+  },
+  far: () =>
+    compare('at 120 ms of round trip, MB/s', ['portal'], '', { rate: '' }, (peer) =>
+      throughput(peer, file, Infinity, later),
+    ),
+  echo: () => compare('echo', all, 'ms', { p50: ' p50', p99: ' p99' }, echo),
+  idle: () => compare('memory of an idle viewer', all, 'KiB', { each: '' }, idle),
+  stopped: () => compare('growth with a stopped reader', plain, 'MiB', { growth: '' }, stopped),
+  interrupt: () => compare('Ctrl-C in a flood', all, 'ms', { ms: '' }, (peer) => interrupt(peer)),
+  slowInterrupt: () =>
+    compare('the same, terminal of 5 MB/s', all, 'ms', { ms: '' }, (peer) => interrupt(peer, SLOW_BYTES_PER_MS)),
+};
+const only = process.env.ONLY?.split(',') ?? Object.keys(PARTS);
+
 console.log(`portal, medians of ${rounds}; (x) is the ratio to the bare server`);
+if (process.env.TTYD === undefined) console.log('  without ttyd: TTYD=<its program> has it beside them');
 try {
-  const quick = await compare('throughput, MB/s', plain, '', { rate: '' }, (peer) => throughput(peer, file));
-  for (const name of plain) {
-    const cpu = percentile(
-      quick[name].map((each) => each.cpu * 1000),
-      0.5,
-    ).toFixed(1);
-    const lost = quick[name].some(({ arrived }) => arrived < file.bytes) ? ', bytes lost' : '';
-    console.log(`    ${name}: ${cpu} ms of processor a MB${lost}`);
-  }
-  const slow = await compare('to a terminal of 5 MB/s, MB/s', ['portal'], '', { rate: '' }, (peer) =>
-    throughput(peer, few, SLOW_BYTES_PER_MS),
-  );
-  console.log(`    every byte: ${slow.portal.every(({ arrived }) => arrived >= few.bytes)}`);
-  const later = (run) => void setTimeout(() => run(), LONG_PATH_MS / 2);
-  await compare('at 120 ms of round trip, MB/s', ['portal'], '', { rate: '' }, (peer) =>
-    throughput(peer, file, Infinity, later),
-  );
-  await compare('echo', all, 'ms', { p50: ' p50', p99: ' p99' }, echo);
-  await compare('memory of an idle viewer', all, 'KiB', { each: '' }, idle);
-  await compare('growth with a stopped reader', plain, 'MiB', { growth: '' }, stopped);
-  await compare('Ctrl-C in a flood', all, 'ms', { ms: '' }, (peer) => interrupt(peer));
-  await compare('the same, terminal of 5 MB/s', all, 'ms', { ms: '' }, (peer) => interrupt(peer, SLOW_BYTES_PER_MS));
+  for (const name of only) await PARTS[name]();
 } finally {
   fs.rmSync(directory, { recursive: true, force: true });
 }

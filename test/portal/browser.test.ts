@@ -74,14 +74,16 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('[P11] without a token there is a form, which takes it', async () => {
+  test('[P11] [P20] without a token there is a form, which takes it, and says when it was the wrong one', async () => {
     const portal = await startPortal();
     const network = await Network.to(portal.port);
     const { page } = await openPage(portal, network, {}, false);
     await page.goto(network.url);
+    expect(await page.locator('#problem').count()).toBe(0);
     await page.fill('#token', 'wrong');
     await page.keyboard.press('Enter');
-    await page.waitForSelector('#token');
+    await page.waitForSelector('#problem');
+    expect(await page.textContent('#problem')).toContain('sm portal token');
     await page.fill('#token', portal.token);
     await page.keyboard.press('Enter');
     await untilOpen(page);
@@ -179,6 +181,7 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     const late = await openPage(portal, network, {}, false);
     await late.page.goto(`${network.url}/?share=${secret}`);
     expect(await late.page.textContent('h1')).toContain('has been used');
+    expect(await late.page.textContent('main')).toContain('sm portal share');
   });
 
   test('[P18] what a program prints is text: no markup, no script, no link of another kind, no clipboard', async () => {
@@ -248,6 +251,28 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     await seeOnScreen(phone.page, 'turned2');
   });
 
+  test('[P8] on a device of any pixel ratio, and on one that a browser only plays, text is as large as its cell', async () => {
+    const { portal, network } = await view();
+    for (const deviceScaleFactor of [1, 2, 3]) {
+      const { page } = await openPage(portal, network, { ...PHONE, deviceScaleFactor });
+      const drawn = `[...document.querySelectorAll('#screen canvas')].filter((each) => each.offsetWidth > 0)
+        .every((each) => Math.abs(each.width - each.offsetWidth * devicePixelRatio) <= 2)`;
+      await until(page, drawn);
+      const touch = await page.context().newCDPSession(page);
+      const size = "JSON.parse(localStorage.getItem('portal-settings')).sizePoints";
+      const before = await page.evaluate(size);
+      const points = (apart: number) => [
+        { x: 100, y: 300, id: 0 },
+        { x: 100 + apart, y: 300, id: 1 },
+      ];
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: points(80) });
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: points(160) });
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+      expect(Number(await page.evaluate(size))).toBe(Number(before) * 2);
+      await until(page, drawn);
+    }
+  });
+
   test('[P8] search finds what is shown, and keys alone reach everything', async () => {
     const { page } = await view({}, { isPlain: true });
     await run(page, 'for i in 1 2 3; do echo needle; done');
@@ -262,19 +287,31 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
 
   test('[P8] sessions are made, switched, renamed and ended from the list', async () => {
     const { page, portal } = await view();
-    page.on('dialog', (dialog) => void dialog.accept(dialog.type() === 'prompt' ? 'renamed' : undefined));
     await page.keyboard.press('Control+Shift+S');
     await page.fill('#sessions-new', 'work');
     await page.keyboard.press('Enter');
     await until(page, "document.querySelector('#session-name').textContent === 'work'");
     await untilOpen(page);
     await page.keyboard.press('Control+Shift+S');
-    await page.click('#sessions-list li:has-text("work") button:text-is("Rename")');
+    await page.click('#sessions-list button[aria-label="Rename work"]');
+    await page.fill('#ask-field', 'no spaces here');
+    await page.keyboard.press('Enter');
+    expect(await page.isVisible('#ask')).toBe(true);
+    await page.fill('#ask-field', 'renamed');
+    await page.keyboard.press('Enter');
     await until(page, "document.querySelector('#session-name').textContent === 'renamed'");
-    await page.click('#sessions-list li:has-text("claude") button:text-is("End")');
+    await page.click('#sessions-list button[aria-label="End claude"]');
+    await page.click('#ask button[value="no"]');
+    // The list is made anew every few seconds; who is at a button stays there.
+    await page.focus('#sessions-list button[aria-label="End claude"]');
+    await page.evaluate("document.activeElement.closest('li').dataset.isOld = 'yes'");
+    await page.waitForSelector('[data-is-old]', { state: 'detached' });
+    expect(await page.evaluate("document.activeElement.getAttribute('aria-label')")).toBe('End claude');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
     await page.waitForSelector('#sessions-list li:has-text("claude")', { state: 'detached' });
     expect(await portal.tmux('list-sessions', '-F', '#{session_name}')).toBe('renamed\n');
-    await page.click('#sessions button:text-is("Close")');
+    await page.click('#sessions button[aria-label="Close"]');
     await run(page, 'exit');
     await page.waitForSelector('#over:visible');
     expect(await page.textContent('#over-title')).toBe('The session has ended');

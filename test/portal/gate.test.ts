@@ -1,5 +1,6 @@
 /** What comes before the WebSocket: hosts, origins, peers, and handshakes that are none, by the thousand. */
 import fc from 'fast-check';
+import http from 'node:http';
 import net from 'node:net';
 import { expect, test } from 'vitest';
 import { hostnameOf, isHostAllowed, isOriginAllowed, isPeerAllowed, isTailnet } from '../../portal/names.ts';
@@ -84,6 +85,37 @@ test('[P13] foreign hosts and origins are refused on the page, the login and the
   expect(await handshakeStatus(portal.url, { Origin: evil, Cookie: cookie })).toBe(403);
   expect(await handshakeStatus(portal.url, { Origin: evil, Authorization: `Bearer ${portal.token}` })).toBe(403);
   expect(await handshakeStatus(portal.url, { Host: 'evil.example', Origin: evil, Cookie: cookie })).toBe(403);
+});
+
+test('[P20] who is refused is told what to do: a browser by a page, a program by a line, and nothing of theirs is in it', async () => {
+  const portal = await startPortal({ isPlain: true });
+  const ask = (path: string, headers: Record<string, string>) =>
+    new Promise<{ status: number; type: string; text: string }>((resolve, reject) => {
+      http
+        .get(`${portal.url}${path}`, { headers }, (answer) => {
+          let text = '';
+          answer.setEncoding('utf8').on('data', (part: string) => (text += part));
+          answer.on('end', () =>
+            resolve({ status: answer.statusCode ?? 0, type: answer.headers['content-type'] ?? '', text }),
+          );
+        })
+        .on('error', reject);
+    });
+  const browser = { Accept: 'text/html,*/*;q=0.8' };
+  const foreign = await ask('/', { ...browser, Host: 'evil.example' });
+  expect(foreign).toMatchObject({ status: 403, type: 'text/html; charset=UTF-8' });
+  expect(foreign.text).toContain('--host-name &lt;name>');
+  expect(foreign.text).not.toContain('evil');
+  const nothing = await ask('/<b>nothing', browser);
+  expect(nothing).toMatchObject({ status: 404, type: 'text/html; charset=UTF-8' });
+  expect(nothing.text).not.toContain('<b>');
+  expect(await ask('/nothing', {})).toMatchObject({
+    status: 404,
+    text: expect.stringMatching(/^There is nothing here\./) as string,
+  });
+  for (let count = 0; count < 12; count += 1) await ask('/?token=wrong', browser);
+  const limited = await ask('/?token=wrong', browser);
+  expect(limited).toMatchObject({ status: 429, text: expect.stringContaining('Come again in a minute') as string });
 });
 
 test('[P19] assets are a table: nothing else is reachable by any path', async () => {

@@ -17,6 +17,10 @@ const SERVER_POLL_MS = 250;
 /** `refresh-client -f` and `attach-session -f` came with it. */
 const VERSION_NEEDED = [3, 2] as const;
 
+/** What tmux keeps of a pane that nobody chose otherwise for; whoever was away for longer has lost what came before. */
+const HISTORY_LINES_DEFAULT = '2000';
+const HISTORY_LINES = '50000';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface TmuxSession {
@@ -116,19 +120,15 @@ export class Tmux {
     const made = await this.#call(
       [
         ...(this.#startsServer ? [] : ['-N']),
-        'new-session',
-        '-d',
-        '-s',
-        name,
-        '-x',
-        String(columns),
-        '-y',
-        String(rows),
-        '--',
-        ...words,
+        ...(this.#startsServer ? ['start-server', ';'] : []),
+        ...RAISE_HISTORY,
+        ';',
+        ...['new-session', '-d', '-s', name, '-x', String(columns), '-y', String(rows), '--'],
+        ...words.map(escapeLastSemicolon),
       ],
       cwd,
     );
+    await this.#call(RESTORE_HISTORY);
     if (!made.isFine && !(await this.has(name))) throw refusal(`tmux could not make the session ${name}`, made);
     await this.#call(['set-option', '-t', `=${name}:`, 'mouse', 'on']);
     // Lets programs copy to the viewer's clipboard (which asks). Not done to a server that was somebody else's before.
@@ -186,7 +186,7 @@ export class Tmux {
         maxBuffer: OUTPUT_BYTES_MAX,
         ...(cwd === undefined ? {} : { cwd }),
       };
-      execFile('tmux', ['-u', ...args.map(escapeLastSemicolon)], options, (error, out, complaint) => {
+      execFile('tmux', ['-u', ...args], options, (error, out, complaint) => {
         const isMissing = (error as NodeJS.ErrnoException | null)?.code === 'ENOENT';
         if (isMissing && (cwd === undefined || fs.existsSync(cwd))) reject(tmuxMissing(error));
         else resolve({ isFine: error === null, out, complaint: complaint || (error?.message ?? '') });
@@ -194,6 +194,23 @@ export class Tmux {
     });
   }
 }
+
+/**
+ * A pane's history is as long as tmux' option says at the moment in which it is made, and there is no other way to tell it. So
+ * the option is another one for that moment, where it is the one that nobody chose.
+ */
+const RAISE_HISTORY = [
+  'if-shell',
+  '-F',
+  `#{==:#{history-limit},${HISTORY_LINES_DEFAULT}}`,
+  `set-option -g history-limit ${HISTORY_LINES} ; set-option -g @stackmemory-raised 1`,
+];
+const RESTORE_HISTORY = [
+  'if-shell',
+  '-F',
+  '#{@stackmemory-raised}',
+  `set-option -g history-limit ${HISTORY_LINES_DEFAULT} ; set-option -gu @stackmemory-raised`,
+];
 
 /** Even as an argument of its own tmux takes a last semicolon for the end of a command. */
 function escapeLastSemicolon(argument: string): string {

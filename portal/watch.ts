@@ -1,7 +1,8 @@
 /**
  * Watches all sessions, also with no viewer there: one tmux client in control mode for each, whose output is looked through
  * for alerts, and a look at the screen when a session falls silent. Owns those clients, and what each session wants.
- * Invariant: of a session at most SCANNED_BYTES_MAX a second are looked through; of a flood the rest is thrown away.
+ * Invariant: of a session at most SCANNED_BYTES_MAX a second are looked through; of a flood the rest is thrown away, and that
+ * it was is known: whoever may have rung unheard is told of when it falls silent.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { AlertScanner } from './alerts.ts';
@@ -104,12 +105,14 @@ export class Watch {
     const reader = new ControlModeReader();
     client.stdout.on('data', (chunk: Buffer) => {
       if (!this.#isWithinBounds(watched, chunk.length)) {
-        watched.attention.noteOutput(this.#rim.nowMs());
+        watched.attention.noteGap(this.#rim.nowMs());
         return reader.skip();
       }
       for (const event of reader.push(chunk)) {
-        if (event.type === 'pause') goOn(watched, [event.pane]);
-        else this.#hear(name, watched, event.pane, event.text);
+        if (event.type === 'pause') {
+          watched.attention.noteGap(this.#rim.nowMs());
+          goOn(watched, [event.pane]);
+        } else this.#hear(name, watched, event.pane, event.text);
       }
     });
     // What rang before anybody watched is known to tmux alone.

@@ -128,6 +128,35 @@ test('[P8] [P12] killed without warning and started again, it lets the same brow
   await back.see('<kept>');
 });
 
+test.skipIf(process.getuid?.() !== 0)(
+  '[P12] another user of the machine, who can look into the home, gets neither token nor log, nor to the sockets of portal and tmux',
+  async () => {
+    const world = createWorld();
+    fs.chmodSync(world.home, 0o755);
+    fs.chmodSync(world.env['TMUX_TMPDIR'] ?? '', 0o755);
+    await startDetached(world);
+    const directory = path.join(world.home, 'portal');
+    const { socket } = JSON.parse(fs.readFileSync(path.join(directory, 'portal.json'), 'utf8')) as { socket: string };
+    const tmuxSocket = path.join(world.env['TMUX_TMPDIR'] ?? '', 'tmux-0/default');
+    for (const place of [socket, tmuxSocket]) expect(fs.statSync(place).isSocket()).toBe(true);
+    const asNobody = async (file: string, ...args: string[]) =>
+      promisify(execFile)(file, args, { uid: 65_534, gid: 65_534, cwd: '/', env: { PATH: process.env['PATH'] } }).then(
+        () => 'let in',
+        (error: unknown) => (error as { stderr: string }).stderr,
+      );
+    expect(await asNobody('ls', world.home)).toBe('let in');
+    for (const name of ['token', 'portal.json', 'audit.log', 'portal.log', 'lock']) {
+      expect([name, await asNobody('cat', path.join(directory, name))]).toEqual([
+        name,
+        expect.stringContaining('denied'),
+      ]);
+    }
+    const knock = "require('net').connect(process.argv[1]).on('connect', () => process.exit(0))";
+    expect(await asNobody(process.execPath, '-e', knock, socket)).toContain('EACCES');
+    expect(await asNobody(process.execPath, '-e', knock, tmuxSocket)).toContain('EACCES');
+  },
+);
+
 test('[P12] in the foreground it prints its addresses, and no token where nobody sees it; a signal ends it', async () => {
   const world = createWorld();
   const words = ['portal', 'start', '--port', '0', '--command', 'bash', '--', '--norc'];

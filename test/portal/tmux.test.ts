@@ -172,6 +172,25 @@ test('[P8] a viewer that is detached from tmux itself is told that the session g
   expect(await portal.tmux('list-sessions', '-F', '#{session_name}')).toBe('claude\n');
 });
 
+test('[P8] a session keeps 50,000 lines for who was away, unless its user chose a number; other sessions are as they were', async () => {
+  const limits = async (portal: TestPortal, ...sessions: string[]) => [
+    (await portal.tmux('show-options', '-gv', 'history-limit')).trim(),
+    ...(
+      await Promise.all(sessions.map((each) => portal.tmux('display', '-p', '-t', `=${each}:`, '#{history_limit}')))
+    ).map((text) => text.trim()),
+  ];
+  const portal = await startPortal();
+  await (await connect(portal)).see('PROMPT');
+  await portal.tmux('new-session', '-d', '-s', 'mine', ...SHELL);
+  expect(await limits(portal, 'claude', 'mine')).toEqual(['2000', '50000', '2000']);
+  for (const chosen of ['100', '50000']) {
+    await portal.tmux('set-option', '-g', 'history-limit', chosen);
+    const name = `of-${chosen}`;
+    await (await connect(portal, { hello: { session: name } })).see('PROMPT');
+    expect(await limits(portal, name)).toEqual([chosen, chosen]);
+  }
+});
+
 test('[P8] sessions are listed, made by opening them, renamed and ended; others of the user are among them', async () => {
   const portal = await startPortal();
   const client = await connect(portal);

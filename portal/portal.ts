@@ -126,6 +126,7 @@ export class Portal {
       later: (run) => void setTimeout(run, HOLD_MS),
       attentionOf: (name) => this.watch?.wants(name),
       seen: (name) => this.watch?.seen(name),
+      historyOf: (name) => this.watch?.historyOf(name),
     });
     this.watch = options.source instanceof TmuxSource ? this.#watchOver(options.source) : undefined;
     for (const name of [...options.hostNames, os.hostname()]) this.#names.add(name.toLowerCase());

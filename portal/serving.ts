@@ -3,7 +3,6 @@
  * its lock: one portal a directory.
  */
 import path from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { SmError, toSmError } from '../lib/core/errors.ts';
 import { tryTakeLock } from '../lib/host/lock.ts';
 import { ensurePrivateDirectory } from '../lib/host/places.ts';
@@ -21,11 +20,6 @@ import { Tailscale } from './tailscale.ts';
 /** Until a viewer comes and brings its own size. */
 const FIRST_SIZE = { columns: 120, rows: 40 } as const;
 const CLOSE_PATIENCE_MS = 5_000;
-/**
- * V8's young generation stays at its first size (1 MiB): all that a portal makes in a flood is garbage a moment later, and
- * letting it grow to 16 MiB each way made a flood cost 15 MiB instead of 7, at the same speed.
- */
-const SMALL_YOUNG_GENERATION = '--semi-space-growth-factor=1';
 
 export interface StartOptions {
   /** `~/.stackmemory/portal` */
@@ -69,7 +63,6 @@ export async function start(
       hint: 'Leave out --no-auth, or leave out --host.',
     });
   }
-  setFlagsFromString(SMALL_YOUNG_GENERATION);
   loadNodePty();
   ensurePrivateDirectory(directory);
   const lock = tryTakeLock(path.join(directory, 'lock'), { pid: process.pid, kind: 'process' });

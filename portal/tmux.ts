@@ -29,6 +29,9 @@ export interface TmuxSession {
   activityMs: number;
   /** Its bell rang while nobody looked. */
   hasRung: boolean;
+  /** Of the pane that is shown: which it is, and how many lines have left its screen. */
+  pane: string;
+  historyLines: number;
 }
 
 export interface NewSession {
@@ -94,13 +97,14 @@ export class Tmux {
     const { isFine, out } = await this.#call([
       'list-sessions',
       '-F',
-      '#{session_created} #{session_activity} #{?#{m:*!*,#{session_alerts}},1,0} #{session_name}',
+      '#{session_created} #{session_activity} #{?#{m:*!*,#{session_alerts}},1,0} #{pane_id} #{history_size} #{session_name}',
     ]);
     if (!isFine) return []; // No server, so no session.
     const sessions = out.split('\n').flatMap((line) => {
-      const [created, activity, rung, name] = line.split(' ');
-      if (name === undefined || !SESSION_NAME.test(name) || line.split(' ').length !== 4) return [];
-      return [{ name, createdMs: Number(created) * 1000, activityMs: Number(activity) * 1000, hasRung: rung === '1' }];
+      const [created, activity, rung, pane = '', lines, name] = line.split(' ');
+      if (name === undefined || !SESSION_NAME.test(name) || line.split(' ').length !== 6) return [];
+      const times = { createdMs: Number(created) * 1000, activityMs: Number(activity) * 1000 };
+      return [{ name, ...times, hasRung: rung === '1', pane, historyLines: Number(lines) }];
     });
     return sessions.slice(0, SESSIONS_MAX);
   }
@@ -157,6 +161,50 @@ export class Tmux {
   async end(name: string): Promise<void> {
     const done = await this.#call(['kill-session', '-t', `=${checkName(name)}`]);
     if (!done.isFine) throw refusal(`The session ${name} could not be ended`, done);
+  }
+
+  /** Turns the session's pane to the next older or newer place that has the text; without a text, to its end. */
+  async find(name: string, text: string, direction: 'older' | 'newer'): Promise<boolean> {
+    const target = `=${checkName(name)}:`;
+    if (text === '') return (await this.#call(['send-keys', '-t', target, '-X', 'cancel'])).isFine;
+    const search = direction === 'older' ? 'search-backward-text' : 'search-forward-text';
+    const { out } = await this.#call([
+      ...[
+        'copy-mode',
+        '-e',
+        '-t',
+        target,
+        ';',
+        'send-keys',
+        '-t',
+        target,
+        '-X',
+        search,
+        escapeLastSemicolon(text),
+        ';',
+      ],
+      ...['display-message', '-p', '-t', target, '#{search_match}'],
+    ]);
+    // What stands under the cursor afterwards; where nothing is found it stays where it was.
+    return out.replace(/\n$/, '').toLowerCase() === text.toLowerCase();
+  }
+
+  /** Turns the session's pane back by so many lines. */
+  async back(name: string, lines: number): Promise<void> {
+    const target = `=${checkName(name)}:`;
+    await this.#call([
+      'copy-mode',
+      '-e',
+      '-t',
+      target,
+      ';',
+      'send-keys',
+      '-t',
+      target,
+      '-X',
+      'goto-line',
+      String(lines),
+    ]);
   }
 
   /** What a viewer runs. `ignoresSize` leaves the size of the session to the others. */

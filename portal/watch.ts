@@ -5,6 +5,7 @@
  * it was is known: whoever may have rung unheard is told of when it falls silent.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { History } from './absences.ts';
 import { AlertScanner } from './alerts.ts';
 import { SessionAttention } from './attention.ts';
 import { ControlModeReader } from './control-mode.ts';
@@ -19,7 +20,7 @@ const WINDOW_MS = 1_000;
 
 export interface WatchRim {
   /** Names of the sessions that there are, and whether tmux knows of a bell. */
-  list(): Promise<{ name: string; hasRung: boolean }[]>;
+  list(): Promise<({ name: string; hasRung: boolean } & History)[]>;
   /** A tmux client in control mode, on a session. */
   controlArgv(name: string): { file: string; args: string[]; env: NodeJS.ProcessEnv };
   /** What stands on the session's screen. */
@@ -40,6 +41,7 @@ interface Watched {
 export class Watch {
   readonly #rim: WatchRim;
   readonly #watched = new Map<string, Watched>();
+  #histories: ReadonlyMap<string, History> = new Map();
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
 
@@ -63,6 +65,11 @@ export class Watch {
     return this.#watched.get(name)?.attention.wants;
   }
 
+  /** What had left its screen at the last look. */
+  historyOf(name: string): History | undefined {
+    return this.#histories.get(name);
+  }
+
   seen(name: string): void {
     this.#watched.get(name)?.attention.seen();
   }
@@ -73,6 +80,7 @@ export class Watch {
     try {
       const sessions = (await this.#rim.list()).slice(0, SESSIONS_WATCHED_MAX);
       if (this.#timer === undefined) return;
+      this.#histories = new Map(sessions.map(({ name, pane, historyLines }) => [name, { pane, historyLines }]));
       const names = new Set(sessions.map(({ name }) => name));
       for (const name of [...this.#watched.keys()]) if (!names.has(name)) void this.#forget(name);
       for (const { name, hasRung } of sessions) if (!this.#watched.has(name)) this.#begin(name, hasRung);

@@ -285,6 +285,43 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     expect(await page.evaluate('document.activeElement.id')).toBe('sessions-button');
   });
 
+  test('[P28] search finds in the session’s history what is no longer shown, and closing it leads back to the end', async () => {
+    const { page } = await view();
+    await run(page, 'clear; echo nee""dle; seq 1 200; echo en""d');
+    await seeOnScreen(page, '200\nend');
+    expect(await screenText(page)).not.toContain('needle\n1\n');
+    await page.keyboard.press('Control+Shift+F');
+    await page.keyboard.type('needle');
+    await page.keyboard.press('Enter');
+    await seeOnScreen(page, 'needle');
+    await until(page, "document.querySelector('#search-count').textContent === 'found'");
+    await page.keyboard.press('Escape');
+    await seeOnScreen(page, '200\nend');
+    await run(page, 'echo on$((1+1))');
+    await seeOnScreen(page, 'on2');
+  });
+
+  test('[P28] who wakes up sees the screen as it is, and is led to what went by meanwhile', async () => {
+    const { page, network, portal } = await view();
+    while (portal.portal.watch?.historyOf('claude') === undefined) await page.waitForTimeout(16);
+    await run(page, 'echo heard$((1+1))');
+    await seeOnScreen(page, 'heard2');
+    network.cut();
+    await page.waitForSelector('body.stale');
+    await portal.tmux('send-keys', '-t', 'claude', 'clear; seq 1 300; echo en""d', 'Enter');
+    while ((portal.portal.watch?.historyOf('claude')?.historyLines ?? 0) < 200) await page.waitForTimeout(16);
+    network.restore();
+    await untilOpen(page);
+    await seeOnScreen(page, '300\nend');
+    await page.waitForSelector('#missed:visible');
+    expect(await page.textContent('#missed')).toMatch(/^↑ 2\d\d lines went by meanwhile$/);
+    await page.click('#missed');
+    await seeOnScreen(page, '\n3\n4\n5\n');
+    await page.click('#missed');
+    await seeOnScreen(page, '300\nend');
+    expect(await page.isVisible('#missed')).toBe(false);
+  });
+
   test('[P8] sessions are made, switched, renamed and ended from the list', async () => {
     const { page, portal } = await view();
     await page.keyboard.press('Control+Shift+S');

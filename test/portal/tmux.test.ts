@@ -4,6 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import { Absences, linesBetween } from '../../portal/absences.ts';
 import { checkName, findProgram } from '../../portal/tmux.ts';
 import { connect, PortalClient, scratchDirectory, SHELL, startPortal, type TestPortal } from '../support/portal.ts';
 
@@ -189,6 +190,67 @@ test('[P8] a session keeps 50,000 lines for who was away, unless its user chose 
     await (await connect(portal, { hello: { session: name } })).see('PROMPT');
     expect(await limits(portal, name)).toEqual([chosen, chosen]);
   }
+});
+
+test('[P28] who comes back is told how many lines went by, and is taken there and back; who may only look turns nothing', async () => {
+  const portal = await startPortal();
+  const client = await connect(portal);
+  await client.see('PROMPT');
+  const linesNow = () => portal.portal.watch?.historyOf('claude')?.historyLines ?? 0;
+  // The portal looks now and then; the viewer's next sign of life notes what it saw.
+  while (portal.portal.watch?.historyOf('claude') === undefined) await new Promise((resolve) => setImmediate(resolve));
+  client.send({ t: 'ping', id: 1 });
+  await client.hear('pong');
+  const { id, key } = await client.hear('attached');
+  client.socket.terminate();
+  await portal.tmux('send-keys', '-t', 'claude', 'clear; seq 1 500; echo en""d', 'Enter');
+  while (linesNow() < 400) await new Promise((resolve) => setImmediate(resolve));
+  const wrong = await connect(portal, { hello: { resume: { id, key: 'x'.repeat(24), seq: 0 } } });
+  const back = await connect(portal, { hello: { resume: { id, key, seq: client.seq } } });
+  const { lines } = await back.hear('missed');
+  expect(lines).toBeGreaterThan(400);
+  expect(wrong.messages.some(({ t }) => t === 'missed')).toBe(false);
+  const position = async () => (await portal.tmux('display', '-p', '-t', '=claude:', '#{scroll_position}')).trim();
+  const shown = async () => (await portal.tmux('display', '-p', '-t', '=claude:', '#{copy_cursor_line}')).trim();
+  back.send({ t: 'back', lines });
+  while ((await position()) !== String(lines));
+  back.send({ t: 'find', text: '', direction: 'newer' });
+  while ((await position()) !== '');
+  const answer = async (text: string, direction: 'older' | 'newer') => {
+    const heard = back.messages.length;
+    back.send({ t: 'find', text, direction });
+    const found = await back.until(() => back.messages.slice(heard).find((each) => each.t === 'found'));
+    return found.t === 'found' && found.isFound;
+  };
+  expect(await answer('17', 'older')).toBe(true);
+  expect(await shown()).toBe('417');
+  expect(await answer('17', 'older')).toBe(true);
+  expect(await shown()).toBe('317');
+  expect(await answer('17', 'newer')).toBe(true);
+  expect(await shown()).toBe('417');
+  for (const text of ['no such words;', '-x', '#{pid}', '$(id)'])
+    expect([text, await answer(text, 'older')]).toEqual([text, false]);
+  const { secret } = portal.portal.share('claude', 60_000);
+  const cookie = ((await fetch(`${portal.url}/?share=${secret}`)).headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  const looking = new PortalClient(portal.url, { headers: { Origin: portal.url, Cookie: cookie } });
+  await once(looking.socket, 'open');
+  looking.hello();
+  await looking.hear('attached');
+  looking.send({ t: 'find', text: '17', direction: 'older' });
+  expect(await looking.hear('problem')).toMatchObject({ code: 'forbidden' });
+});
+
+test('[P28] what was missed is counted in one pane, also where its history was cut', () => {
+  const of = (historyLines: number, pane = '%1') => ({ historyLines, pane });
+  expect(linesBetween(of(10), of(25))).toBe(15);
+  expect(linesBetween(of(50_000), of(45_000))).toBe(45_000);
+  expect(linesBetween(of(10), of(25, '%2'))).toBe(0);
+  expect(linesBetween(undefined, of(25))).toBe(0);
+  const absences = new Absences();
+  for (let number = 0; number < 300; number += 1) {
+    absences.note({ id: String(number), key: 'k', session: 'claude', history: undefined });
+  }
+  expect([absences.of('43'), absences.of('44')?.id]).toEqual([undefined, '44']);
 });
 
 test('[P8] sessions are listed, made by opening them, renamed and ended; others of the user are among them', async () => {

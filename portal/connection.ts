@@ -17,6 +17,7 @@ import {
   type ServerMessage,
 } from './protocol.ts';
 import type { TerminalEnd, Viewer } from './session.ts';
+import { isTyped } from './typing.ts';
 
 export interface Wire {
   sendText(text: string): void;
@@ -106,7 +107,7 @@ export class Connection {
       return this.close(CLOSE.refused, 'more input than was asked for');
     }
     this.#inputBytes += bytes.length;
-    this.#options.hub.typed(seat);
+    if (isTyped(bytes)) this.#options.hub.typed(seat);
     seat.attachment.write(bytes);
     this.#reportInput();
   }

@@ -217,6 +217,28 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     expect(complaints).toEqual([]);
   });
 
+  test('[P9] a phone that joins, scrolls and touches leaves the size alone, until it types or takes it over', async () => {
+    const laptop = await view();
+    const width = async () =>
+      Number(await laptop.portal.tmux('display-message', '-p', '-t', '=claude:', '#{window_width}'));
+    const whole = await width();
+    await run(laptop.page, 'seq 1 300');
+    await seeOnScreen(laptop.page, '300');
+    const phone = await openPage(laptop.portal, laptop.network, PHONE);
+    const touch = await phone.context.newCDPSession(phone.page);
+    const at = (y: number) => ({ touchPoints: [{ x: 180, y }] });
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', ...at(150) });
+    for (let y = 160; y <= 450; y += 10) await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', ...at(y) });
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+    while ((await laptop.portal.tmux('display', '-p', '-t', '=claude:', '#{pane_in_mode}')) !== '1\n');
+    await phone.page.tap('#screen');
+    await phone.page.waitForSelector('#take:visible');
+    expect(await width()).toBe(whole);
+    await laptop.portal.tmux('send-keys', '-t', 'claude', '-X', 'cancel');
+    await run(phone.page, 'echo');
+    while ((await width()) === whole);
+  });
+
   test('[P8] on a phone: keys that its keyboard lacks, history under a finger, and a size that can be taken over', async () => {
     const laptop = await view();
     const phone = await openPage(laptop.portal, laptop.network, PHONE);
@@ -238,7 +260,10 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     await phone.page.keyboard.type('v');
     await phone.page.tap('#keys button:text-is("Esc")');
     await phone.page.keyboard.type(' | cat -v');
+    await seeOnScreen(phone.page, '^[ | cat -v');
     await phone.page.tap('#keys button:text-is("^C")');
+    // What is typed before the interrupt has arrived is thrown away with the rest of the line.
+    await seeOnScreen(phone.page, '^C\nPROMPT>');
     await run(phone.page, 'cat -v');
     await phone.page.tap('#keys button:text-is("↑")');
     await phone.page.tap('#keys button:text-is("Alt")');
@@ -247,6 +272,7 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     await seeOnScreen(phone.page, '^[[A^[x');
     await phone.page.setViewportSize({ width: 640, height: 360 });
     await phone.page.tap('#keys button:text-is("^C")');
+    await seeOnScreen(phone.page, '^[x\n^C\nPROMPT>');
     await run(phone.page, 'echo turned$((1+1))');
     await seeOnScreen(phone.page, 'turned2');
   });

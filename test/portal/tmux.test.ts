@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { Absences, linesBetween } from '../../portal/absences.ts';
 import { checkName, findProgram } from '../../portal/tmux.ts';
+import { isTyped } from '../../portal/typing.ts';
 import { connect, PortalClient, scratchDirectory, SHELL, startPortal, type TestPortal } from '../support/portal.ts';
 
 async function sizeOf(portal: TestPortal): Promise<string> {
@@ -83,6 +84,39 @@ test('[P9] the first viewer owns the size, who joins leaves it alone, who types 
   await looking.see('claude');
   laptop.send({ t: 'resize', columns: 100, rows: 40 });
   await untilSize(portal, '100x39');
+});
+
+test('[P9] what a terminal says by itself is not typed: answers, focus, the mouse and its wheel', () => {
+  const reports = [
+    '\u001b[?1;2c',
+    '\u001b[>0;276;0c',
+    '\u001b[0n',
+    '\u001b[24;80R',
+    '\u001b[?2026;2$y',
+    '\u001b[I',
+    '\u001b[O',
+    '\u001b[<64;10;20M',
+    '\u001b[<0;10;20m',
+    '\u001b[M !!',
+    '\u001bP>|xterm.js(6.0.0)\u001b\\',
+    '\u001b]11;rgb:1616/1818/1d1d\u001b\\',
+    '\u001b]10;rgb:e8e8/e6e6/e1e1\u0007',
+  ];
+  for (const report of reports) expect([report, isTyped(Buffer.from(report))]).toEqual([report, false]);
+  expect(isTyped(Buffer.from(reports.join('')))).toBe(false);
+  for (const keys of [
+    'a',
+    '\r',
+    '\u001b',
+    '\u001b[A',
+    '\u001bOP',
+    '\u001b[1;5C',
+    '\u001bx',
+    '\u001b[200~pasted\u001b[201~',
+    '\u001b[Ia',
+  ])
+    expect([keys, isTyped(Buffer.from(keys))]).toEqual([keys, true]);
+  expect(isTyped(Buffer.from(reports.join('').repeat(100)))).toBe(true);
 });
 
 test('[P10] names are letters, digits, "-" and "_"; nothing else reaches tmux', async () => {

@@ -45,7 +45,8 @@ export class Search {
   }
 
   counted(index: number, count: number): void {
-    byId('search-count').textContent = count === 0 ? 'none' : `${index + 1}/${count}`;
+    const none = this.#events.findInHistory() ? 'none here' : 'none';
+    byId('search-count').textContent = count === 0 ? none : `${index + 1}/${count}`;
   }
 
   found(isFound: boolean): void {

@@ -70,7 +70,8 @@ export class SessionsDialog {
     const open = button(name, `Open ${name}`, () => this.#choose(name));
     open.className = 'open';
     open.setAttribute('aria-current', String(name === this.#current));
-    open.append(note(`${age(Date.now() - activityMs)} · ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}`));
+    const looking = viewers === 0 ? '' : ` · ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}`;
+    open.append(note(age(Date.now() - activityMs) + looking));
     if (attention !== undefined) {
       const wants = note(`● ${sentenceOf(attention)}`);
       wants.className = 'wants';

@@ -87,6 +87,12 @@ export class Tmux {
     return { file: 'tmux', args, env: this.#env };
   }
 
+  /** The processes of all clients in control mode. */
+  async controlClients(): Promise<number[]> {
+    const { isFine, out } = await this.#call(['list-clients', '-F', '#{client_control_mode} #{client_pid}']);
+    return isFine ? [...out.matchAll(/^1 (\d+)$/gm)].map(([, pid]) => Number(pid)) : [];
+  }
+
   /** What stands on the screen of the session's current pane. */
   async screen(name: string): Promise<string> {
     return (await this.#call(['capture-pane', '-p', '-t', `=${checkName(name)}:`])).out;

@@ -26,6 +26,10 @@ export interface WatchRim {
   /** What stands on the session's screen. */
   screen(name: string): Promise<string>;
   nowMs(): number;
+  /** Ends what an earlier portal left behind when it was killed. */
+  endOrphans(): Promise<void>;
+  /** The processes that watch now. */
+  noteWatchers(pids: readonly number[]): void;
   quietMs?: number | undefined;
   onAttention(name: string, attention: Attention): void;
 }
@@ -51,7 +55,14 @@ export class Watch {
 
   start(): void {
     this.#timer = setInterval(() => void this.#look(), INTERVAL_MS);
-    void this.#look();
+    this.#isLooking = true;
+    void this.#rim
+      .endOrphans()
+      .catch(() => undefined) // tmux does not answer: whoever is left watches on, and changes nothing.
+      .then(() => {
+        this.#isLooking = false;
+        return this.#look();
+      });
   }
 
   /** Resolves when none of its clients is left. */
@@ -104,8 +115,10 @@ export class Watch {
       readBytes: 0,
     };
     this.#watched.set(name, watched);
+    this.#note();
     const end = (): void => {
       if (this.#watched.get(name)?.client === client) this.#watched.delete(name);
+      this.#note();
     };
     client.on('error', end).on('exit', end);
     client.stdin.on('error', () => undefined); // It ends by itself; so does the watch.
@@ -125,6 +138,10 @@ export class Watch {
     });
     // What rang before anybody watched is known to tmux alone.
     if (hasRung) this.#tell(name, watched.attention.noteAlert({ kind: 'bell', text: '' }, this.#rim.nowMs()));
+  }
+
+  #note(): void {
+    this.#rim.noteWatchers([...this.#watched.values()].flatMap(({ client }) => client.pid ?? []));
   }
 
   #hear(name: string, { attention, panes }: Watched, pane: string, text: string): void {

@@ -109,7 +109,7 @@ test('[P23] [P8] start, status, token, share and stop, with the session alive af
   expect(JSON.parse((await sm(world, 'portal', 'stop', '--json')).out)).toEqual({ stopped: false });
 });
 
-test('[P8] [P12] killed without warning and started again, it lets the same browser in, to the same session', async () => {
+test('[P8] [P12] [P21] killed without warning and started again, it lets the same browser in, to the same session', async () => {
   const world = createWorld();
   const first = await startDetached(world);
   const token = fs.readFileSync(path.join(world.home, 'portal/token'), 'utf8').trim();
@@ -117,6 +117,13 @@ test('[P8] [P12] killed without warning and started again, it lets the same brow
   const client = await connect({ url: first.url, token });
   client.type('MARK=kept\r');
   await client.see('MARK=kept');
+  const watchers = async () => {
+    const format = '#{client_control_mode} #{client_pid}';
+    const { stdout } = await promisify(execFile)('tmux', ['list-clients', '-F', format], { env: world.env });
+    return [...stdout.matchAll(/^1 (\d+)$/gm)].map(([, watcher]) => Number(watcher));
+  };
+  let orphans: number[] = [];
+  while ((orphans = await watchers()).length === 0);
   process.kill(first.pid, 'SIGKILL');
   await client.whenClosed();
   while (fs.existsSync(`/proc/${first.pid}`)) await new Promise((resolve) => setImmediate(resolve));
@@ -126,6 +133,8 @@ test('[P8] [P12] killed without warning and started again, it lets the same brow
   const back = await connect({ url: second.url, token });
   back.type('echo "<$MARK>"\r');
   await back.see('<kept>');
+  // What it watched by was left behind, and is ended by the next one.
+  for (let left = await watchers(); left.length !== 1 || orphans.includes(left[0] ?? 0); left = await watchers());
 });
 
 test.skipIf(process.getuid?.() !== 0)(

@@ -1,10 +1,13 @@
 /**
  * The portal against a bare server of the same libraries (and ttyd, where TTYD names its program), in turn and in the
- * same run: throughput, processor, echo, memory, a stopped reader, Ctrl-C in a flood, a long path. Medians of ROUNDS.
+ * same run: throughput, processor, echo, memory, a stopped reader, Ctrl-C in a flood, a long path; and how soon its page
+ * shows the terminal. Medians of ROUNDS; ONLY=echo,stopped runs these parts alone.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import chromium from '@sparticuz/chromium';
+import { chromium as playwright } from 'playwright-core';
 import { temporaryDirectory } from './measure.mjs';
 import { PEERS, PROMPT } from './portal/peers.mjs';
 
@@ -173,6 +176,37 @@ async function interrupt(peer, bytesPerMs) {
   });
 }
 
+/** Until the terminal shows its first output in a browser that has never been there; and until the login does, as a floor. */
+async function openPage() {
+  const server = await PEERS['portal with tmux'].start();
+  const browser = await playwright.launch({
+    executablePath: await chromium.executablePath(),
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
+  try {
+    const login = await browser.newContext();
+    const page = await login.newPage();
+    let startMs = performance.now();
+    await page.goto(server.url);
+    const floor = performance.now() - startMs;
+    await page.goto(`${server.url}?token=${server.token}`);
+    await page.waitForSelector('#state[data-state="open"]');
+    const visit = await browser.newContext({ storageState: await login.storageState() });
+    const terminal = await visit.newPage();
+    const output = new Promise((resolve) =>
+      terminal.on('websocket', (socket) =>
+        socket.on('framereceived', ({ payload }) => typeof payload !== 'string' && resolve(performance.now())),
+      ),
+    );
+    startMs = performance.now();
+    await terminal.goto(server.url);
+    return { floor, terminal: (await output) - startMs };
+  } finally {
+    await browser.close();
+    await server.stop();
+  }
+}
+
 /** Every peer in turn, `rounds` times; prints the medians, and the ratio to the bare server. */
 async function compare(what, names, unit, fields, measure) {
   const results = Object.fromEntries(names.map((name) => [name, []]));
@@ -236,6 +270,20 @@ const PARTS = {
   idle: () => compare('memory of an idle viewer', all, 'KiB', { each: '' }, idle),
   stopped: () => compare('growth with a stopped reader', plain, 'MiB', { growth: '' }, stopped),
   interrupt: () => compare('Ctrl-C in a flood', all, 'ms', { ms: '' }, (peer) => interrupt(peer)),
+  async page() {
+    const visits = [];
+    for (let round = 0; round < rounds; round += 1) visits.push(await openPage());
+    const [terminal, floor] = ['terminal', 'floor'].map((field) =>
+      percentile(
+        visits.map((each) => each[field]),
+        0.5,
+      ),
+    );
+    const ratio = (terminal / floor).toFixed(2);
+    console.log(
+      `  ${'first visit, to the first output'.padEnd(38)} ${terminal.toFixed(0)} ms (${ratio} x the login page)`,
+    );
+  },
   slowInterrupt: () =>
     compare('the same, terminal of 5 MB/s', all, 'ms', { ms: '' }, (peer) => interrupt(peer, SLOW_BYTES_PER_MS)),
 };

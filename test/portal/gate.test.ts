@@ -137,6 +137,27 @@ test('[P19] assets are a table: nothing else is reachable by any path', async ()
   expect(await rawStatus(portal.port, '/icon.svg', headers)).toBe(200);
 });
 
+test('[P8] the page can be installed: a manifest with its icons, which are what it says of them', async () => {
+  const portal = await startPortal({ isPlain: true });
+  const answer = await fetch(`${portal.url}/manifest.webmanifest`);
+  expect(answer.headers.get('content-type')).toBe('application/manifest+json');
+  const manifest = (await answer.json()) as {
+    display: string;
+    start_url: string;
+    icons: { src: string; sizes: string; type: string; purpose: string }[];
+  };
+  expect(manifest).toMatchObject({ display: 'standalone', start_url: '/' });
+  const purposes = new Set(manifest.icons.map(({ purpose, sizes }) => `${purpose} ${sizes}`));
+  for (const needed of ['any 192x192', 'any 512x512', 'maskable 512x512']) expect(purposes).toContain(needed);
+  for (const { src, sizes, type } of manifest.icons) {
+    const icon = await fetch(portal.url + src);
+    expect([src, icon.status, icon.headers.get('content-type')]).toEqual([src, 200, type]);
+    if (type !== 'image/png') continue;
+    const png = Buffer.from(await icon.arrayBuffer());
+    expect(`${png.readUInt32BE(16)}x${png.readUInt32BE(20)}`).toBe(sizes);
+  }
+});
+
 test('[P19] the page keeps to itself: no inline script, no foreign host, no frame, no cache', async () => {
   const portal = await startPortal({ isPlain: true });
   const page = await fetch(portal.url, { headers: { Cookie: await logIn(portal) } });

@@ -13,6 +13,7 @@ import { createBrainRoutes } from './brain-routes.ts';
 import type { BrainWindow } from './brain-window.ts';
 import { type Env, readBody } from './http.ts';
 import { isHostAllowed, isOriginAllowed, plainAddress, type KnownNames } from './names.ts';
+import { LOGIN_PROBLEMS, loginPage, type Notice, noticeLine, noticePage, NOTICES } from './pages.ts';
 import type { Push } from './push.ts';
 import { createPushRoutes } from './push-routes.ts';
 import type { RateLimits } from '../lib/server/rate-limits.ts';
@@ -60,11 +61,11 @@ export function createPortalApp(options: AppOptions): Hono<Env> {
   app.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value);
     const host = c.req.header('host');
-    if (!isHostAllowed(host, names)) return c.text('This is not a name of this portal. See docs/PORTAL.md.\n', 403);
+    if (!isHostAllowed(host, names)) return say(c, 403, NOTICES.host);
     const origin = c.req.header('origin');
     const isChange = !['GET', 'HEAD'].includes(c.req.method);
-    if (isChange && (origin === undefined || !isOriginAllowed(origin, host))) return c.text('Not from there.\n', 403);
-    if (!(await options.isAccountAllowed(c.env.incoming))) return c.text('Not for this account.\n', 403);
+    if (isChange && (origin === undefined || !isOriginAllowed(origin, host))) return say(c, 403, NOTICES.origin);
+    if (!(await options.isAccountAllowed(c.env.incoming))) return say(c, 403, NOTICES.account);
     return next();
   });
 
@@ -72,14 +73,14 @@ export function createPortalApp(options: AppOptions): Hono<Env> {
     const { token, share } = c.req.query();
     if (share !== undefined) return takeSecret(c, share, 'share');
     if (token !== undefined) return takeSecret(c, token, 'token');
-    return principalOf(c) === undefined ? page(c, 'login.html', 401) : page(c, 'index.html', 200);
+    return principalOf(c) === undefined ? askToLogIn(c) : page(c, 'index.html');
   });
 
   app.get('/brain', (c) => {
     const principal = principalOf(c);
-    if (principal === undefined) return page(c, 'login.html', 401);
-    if (principal.session !== undefined) return c.text('This link is for a session alone.\n', 403);
-    return page(c, 'brain.html', 200);
+    if (principal === undefined) return askToLogIn(c);
+    if (principal.session !== undefined) return say(c, 403, NOTICES.linkOnly);
+    return page(c, 'brain.html');
   });
 
   app.route(
@@ -110,10 +111,10 @@ export function createPortalApp(options: AppOptions): Hono<Env> {
     if (asset.type.startsWith('text/html')) continue;
     app.get(`/${name}`, (c) => serveAsset(c, asset));
   }
-  app.notFound((c) => c.text('There is nothing here.\n', 404));
+  app.notFound((c) => say(c, 404, NOTICES.nothing));
   app.onError((error, c) => {
-    const status = error instanceof SmError && error.code === 'rate_limited' ? 429 : 500;
-    return c.text(status === 429 ? 'Too many wrong tokens. Come again in a minute.\n' : 'The portal failed.\n', status);
+    if (error instanceof SmError && error.code === 'rate_limited') return askToLogIn(c, 'limited');
+    return say(c, 500, NOTICES.failed);
   });
   return app;
 
@@ -129,15 +130,14 @@ export function createPortalApp(options: AppOptions): Hono<Env> {
     const peer = plainAddress(c.env.incoming.socket.remoteAddress ?? '');
     const present = principalOf(c);
     // Who is in already needs no link, and must not use up somebody else's.
-    if (present !== undefined && (kind === 'share' ? !present.isReadOnly : secret === ''))
-      return page(c, 'enter.html', 200);
+    if (present !== undefined && (kind === 'share' ? !present.isReadOnly : secret === '')) return page(c, 'enter.html');
     await limits.requireFewFailures(peer);
     const principal =
       kind === 'share' ? access.useShare(secret) : access.isToken(secret) ? access.fullPrincipal() : undefined;
     if (principal === undefined) {
       await limits.countFailure(peer);
       audit.write('login refused', { peer, kind });
-      return page(c, kind === 'share' ? 'expired.html' : 'login.html', 401);
+      return kind === 'share' ? say(c, 401, NOTICES.usedLink) : askToLogIn(c, 'wrong');
     }
     setCookie(c, options.cookieName, access.cookieOf(principal), {
       path: '/',
@@ -149,23 +149,34 @@ export function createPortalApp(options: AppOptions): Hono<Env> {
     });
     audit.write('login', { peer, kind, readOnly: principal.isReadOnly, agent: c.req.header('user-agent') });
     // Not a redirect: after one that began on another site the browser would hold the new cookie back.
-    return page(c, 'enter.html', 200);
+    return page(c, 'enter.html');
   }
 
-  function page(c: Context<Env>, name: string, status: 200 | 401) {
+  function page(c: Context<Env>, name: string) {
     const asset = assets.get(name);
     if (asset === undefined) throw new Error(`the page ${name} was not built`);
-    return serveAsset(c, asset, status);
+    return serveAsset(c, asset);
+  }
+
+  function askToLogIn(c: Context<Env>, problem?: keyof typeof LOGIN_PROBLEMS) {
+    const html = loginPage(assets, problem === undefined ? undefined : LOGIN_PROBLEMS[problem]);
+    return c.html(html, problem === 'limited' ? 429 : 401);
+  }
+
+  /** Browsers get a page, programs a line. */
+  function say(c: Context<Env>, status: 401 | 403 | 404 | 500, notice: Notice) {
+    const isBrowser = (c.req.header('accept') ?? '').includes('text/html');
+    return isBrowser ? c.html(noticePage(assets, notice), status) : c.text(noticeLine(notice), status);
   }
 }
 
-function serveAsset(c: Context<Env>, { body, gzipped, type, isImmutable }: Asset, status: 200 | 401 = 200) {
+function serveAsset(c: Context<Env>, { body, gzipped, type, isImmutable }: Asset) {
   c.header('Content-Type', type);
-  if (status === 200 && !type.startsWith('text/html')) {
+  if (!type.startsWith('text/html')) {
     c.header('Cache-Control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
   }
   c.header('Vary', 'Accept-Encoding');
   const isPacked = gzipped !== undefined && /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
   if (isPacked) c.header('Content-Encoding', 'gzip');
-  return c.body(new Uint8Array(isPacked ? gzipped : body), status);
+  return c.body(new Uint8Array(isPacked ? gzipped : body));
 }

@@ -27,6 +27,8 @@ export class SessionAttention {
   #workSinceMs: number | undefined;
   #lastOutputMs: number | undefined;
   #isLookedAt = true;
+  /** Some of what it said was not heard: it may have rung. */
+  #hasGap = false;
   readonly #quietMs: number;
 
   constructor(quietMs: number = QUIET_MS) {
@@ -42,6 +44,12 @@ export class SessionAttention {
     this.#lastOutputMs = nowMs;
     this.#isLookedAt = false;
     if (this.#wants?.kind === 'waits' || this.#wants?.kind === 'quiet') this.#wants = undefined;
+  }
+
+  /** Output that nobody looked through, since it was too much or came too late. */
+  noteGap(nowMs: number): void {
+    this.noteOutput(nowMs);
+    this.#hasGap = true;
   }
 
   /** @returns what is to be told, where it is more than was known */
@@ -64,13 +72,17 @@ export class SessionAttention {
     const question = questionIn(tail);
     if (question !== undefined) return this.#want({ kind: 'waits', text: question, atMs: nowMs });
     const workedMs = (this.#lastOutputMs ?? 0) - (this.#workSinceMs ?? 0);
-    if (this.#wants !== undefined || workedMs < WORK_MS_MIN) return undefined;
+    // What it may have said unheard is made up for by telling of its silence, however short its work was.
+    const isWorthAWord = workedMs >= WORK_MS_MIN || this.#hasGap;
+    this.#hasGap = false;
+    if (this.#wants !== undefined || !isWorthAWord) return undefined;
     return this.#want({ kind: 'quiet', text: '', atMs: nowMs });
   }
 
   /** Somebody types there, or has opened it. */
   seen(): void {
     this.#wants = undefined;
+    this.#hasGap = false;
   }
 
   #want(wants: Attention): Attention {

@@ -17,6 +17,7 @@ import {
   type ServerMessage,
 } from './protocol.ts';
 import type { TerminalEnd, Viewer } from './session.ts';
+import { isTyped } from './typing.ts';
 
 export interface Wire {
   sendText(text: string): void;
@@ -106,7 +107,7 @@ export class Connection {
       return this.close(CLOSE.refused, 'more input than was asked for');
     }
     this.#inputBytes += bytes.length;
-    this.#options.hub.typed(seat);
+    if (isTyped(bytes)) this.#options.hub.typed(seat);
     seat.attachment.write(bytes);
     this.#reportInput();
   }
@@ -144,7 +145,7 @@ export class Connection {
       this.#send({ t: 'problem', code: 'forbidden', message: 'This link is for another session.' });
       return this.close(CLOSE.refused, 'another session');
     }
-    const { seat, mode, seq } = await hub.open({ ...hello, session }, principal, this.#viewer);
+    const { seat, mode, seq, missedLines } = await hub.open({ ...hello, session }, principal, this.#viewer);
     if (this.#hasClosed()) return hub.leave(seat, this.#viewer);
     const viewer = await this.#options.viewerName;
     if (this.#hasClosed()) return hub.leave(seat, this.#viewer);
@@ -169,6 +170,8 @@ export class Connection {
     for (const bytes of early) this.#options.wire.sendBytes(bytes);
     this.#options.onSeated(seat.session, mode);
     hub.tellRoom(seat.session);
+    // What fits on the screen is on the screen.
+    if (missedLines > hello.rows && !seat.isReadOnly) this.#send({ t: 'missed', lines: missedLines });
     if (seat.attachment.hasEnded) await this.#tellEnd({ exitCode: 0, signal: 0 });
   }
 
@@ -176,6 +179,7 @@ export class Connection {
     const { hub } = this.#options;
     switch (message.t) {
       case 'ack':
+        hub.heard(seat);
         try {
           seat.attachment.acknowledge(message.seq);
         } catch {
@@ -187,6 +191,7 @@ export class Connection {
       case 'take':
         return hub.takeSize(seat);
       case 'ping':
+        hub.heard(seat);
         return this.#send({ t: 'pong', id: message.id });
       case 'list':
         return this.#answer(() => this.#tellSessions());
@@ -197,15 +202,25 @@ export class Connection {
         });
       case 'end':
         return this.#change(async () => hub.source.end(message.name));
+      case 'find':
+        return this.#turn(async () => {
+          const isFound = await hub.source.find(seat.session, message.text, message.direction);
+          if (message.text !== '') this.#send({ t: 'found', isFound });
+        });
+      case 'back':
+        return this.#turn(() => hub.source.back(seat.session, message.lines));
     }
   }
 
-  /** Something that only who may type may do; the list as it is afterwards is the answer. */
+  /** Something that only who may type may do: all who look at the session see it. */
+  #turn(run: () => Promise<void>): void {
+    if (!this.principal.isReadOnly) return this.#answer(run);
+    this.#send({ t: 'problem', code: 'forbidden', message: 'This viewer may only look.' });
+  }
+
+  /** The same; the list of sessions as it is afterwards is the answer. */
   #change(run: () => Promise<void>): void {
-    if (this.principal.isReadOnly) {
-      return this.#send({ t: 'problem', code: 'forbidden', message: 'This viewer may only look.' });
-    }
-    this.#answer(async () => {
+    this.#turn(async () => {
       await run();
       await this.#tellSessions();
     });

@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { SmError } from '../lib/core/errors.ts';
 import { isSameSecret, type Principal } from './access.ts';
+import { Absences, type History, linesBetween } from './absences.ts';
 import type { Attention, Hello, SessionInfo } from './protocol.ts';
 import { Attachment, type Terminal, type Viewer } from './session.ts';
 
@@ -19,7 +20,7 @@ const KEPT_WITHOUT_TMUX_MS = 12 * 3_600_000;
 const REPLAY_BYTES_MAX = 256 * 1024;
 
 /** A session as its source knows it. */
-export interface SourceSession extends Omit<SessionInfo, 'viewers' | 'attention'> {
+export interface SourceSession extends Omit<SessionInfo, 'viewers' | 'attention'>, History {
   /** Its bell rang while no client of tmux was there. */
   hasRung: boolean;
 }
@@ -34,6 +35,8 @@ export interface SessionSource {
   has(name: string): Promise<boolean>;
   rename(name: string, to: string): Promise<void>;
   end(name: string): Promise<void>;
+  find(name: string, text: string, direction: 'older' | 'newer'): Promise<boolean>;
+  back(name: string, lines: number): Promise<void>;
   setIgnoresSize(pid: number, ignoresSize: boolean): Promise<void>;
 }
 
@@ -57,6 +60,8 @@ export interface Seat {
   typedMs: number;
   ignoresSize: boolean;
   keptTimer: NodeJS.Timeout | undefined;
+  /** What had left the session's screen when this viewer was heard of last. */
+  history: History | undefined;
   /** Told when the size, its owner or the number of viewers changes. */
   onRoomChange: (() => void) | undefined;
 }
@@ -71,6 +76,8 @@ export interface HubRim {
   /** What a session wants, and that somebody is there now. */
   attentionOf?(session: string): Attention | undefined;
   seen?(session: string): void;
+  /** What has left its screen, as far as that is known. */
+  historyOf?(session: string): History | undefined;
 }
 
 export class Hub {
@@ -78,6 +85,7 @@ export class Hub {
   readonly #rim: HubRim;
   readonly #seats = new Map<string, Seat>();
   readonly #owners = new Map<string, string>();
+  readonly #absences = new Absences();
   /** Calls of tmux about sizes, one after another, so that the last one wins. */
   #sizing: Promise<void> = Promise.resolve();
   /** Attachments that are being made. */
@@ -101,9 +109,10 @@ export class Hub {
     hello: OpenRequest,
     principal: Principal,
     viewer: Viewer,
-  ): Promise<{ seat: Seat; mode: 'exact' | 'fresh'; seq: number }> {
+  ): Promise<{ seat: Seat; mode: 'exact' | 'fresh'; seq: number; missedLines: number }> {
+    const missedLines = this.#missedLines(hello);
     const kept = this.#resume(hello, principal, viewer);
-    if (kept !== undefined) return kept;
+    if (kept !== undefined) return { ...kept, missedLines };
     if (this.#seats.size + this.#reserved >= VIEWERS_MAX && !this.#dropOldestKept()) {
       throw new SmError({
         code: 'rate_limited',
@@ -132,13 +141,14 @@ export class Hub {
       typedMs: 0,
       ignoresSize,
       keptTimer: undefined,
+      history: this.#rim.historyOf?.(hello.session),
       onRoomChange: undefined,
     };
     this.#seats.set(seat.id, seat);
     attachment.connect(viewer, 0);
     if (!principal.isReadOnly) this.#rim.seen?.(seat.session);
     if (!ignoresSize) this.takeSize(seat);
-    return { seat, mode: 'fresh', seq: 0 };
+    return { seat, mode: 'fresh', seq: 0, missedLines };
   }
 
   #resume({ resume, session, columns, rows }: OpenRequest, principal: Principal, viewer: Viewer) {
@@ -172,6 +182,7 @@ export class Hub {
 
   close(seat: Seat): void {
     if (!this.#seats.delete(seat.id)) return;
+    this.#absences.note(seat);
     clearTimeout(seat.keptTimer);
     seat.attachment.close();
     if (this.#owners.get(seat.session) === seat.id) {
@@ -182,6 +193,19 @@ export class Hub {
       if (next !== undefined) return this.takeSize(next);
     }
     this.tellRoom(seat.session);
+  }
+
+  /** A sign of life of a viewer that is shown what there is. */
+  heard(seat: Seat): void {
+    seat.history = this.#rim.historyOf?.(seat.session) ?? seat.history;
+  }
+
+  /** How many lines have left the screen since a viewer that comes back was heard of. */
+  #missedLines({ resume, session }: OpenRequest): number {
+    if (resume === undefined) return 0;
+    const last = this.#seats.get(resume.id) ?? this.#absences.of(resume.id);
+    if (last === undefined || last.session !== session || !isSameSecret(resume.key, last.key)) return 0;
+    return linesBetween(last.history, this.#rim.historyOf?.(session));
   }
 
   typed(seat: Seat): void {
@@ -221,10 +245,10 @@ export class Hub {
 
   async list(): Promise<SessionInfo[]> {
     const sessions = await this.#source.list();
-    return sessions.map(({ hasRung: _, ...session }) => ({
-      ...session,
-      ...this.#attentionOf(session.name),
-      viewers: this.#roomOf(session.name).filter((seat) => seat.attachment.isConnected).length,
+    return sessions.map(({ name, createdMs, activityMs }) => ({
+      ...{ name, createdMs, activityMs },
+      ...this.#attentionOf(name),
+      viewers: this.#roomOf(name).filter((seat) => seat.attachment.isConnected).length,
     }));
   }
 

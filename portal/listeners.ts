@@ -111,7 +111,7 @@ export class Listeners {
     const isAlone = host === undefined && !this.hasTailnet;
     this.#options.problem(
       'tailnet',
-      isAlone ? 'No tailnet address: only this machine can reach the portal.' : undefined,
+      isAlone ? 'No tailnet address: only this machine can reach the portal until "tailscale up".' : undefined,
     );
   }
 

@@ -1,6 +1,6 @@
 /** The server's side of the protocol: makes a ClientMessage of a text frame, or refuses it. Nothing unchecked gets past. */
 import * as v from 'valibot';
-import { type ClientMessage, MESSAGE_BYTES_MAX, SESSION_NAME } from './protocol.ts';
+import { type ClientMessage, FIND_CHARACTERS_MAX, MESSAGE_BYTES_MAX, SESSION_NAME } from './protocol.ts';
 
 const name = v.pipe(v.string(), v.regex(SESSION_NAME));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -24,6 +24,13 @@ const schema = v.variant('t', [
   v.strictObject({ t: v.literal('list') }),
   v.strictObject({ t: v.literal('rename'), name, to: name }),
   v.strictObject({ t: v.literal('end'), name }),
+  v.strictObject({
+    t: v.literal('find'),
+    // One line: nothing else can stand in one.
+    text: v.pipe(v.string(), v.maxLength(FIND_CHARACTERS_MAX), v.regex(/^[^\p{Cc}]*$/u)),
+    direction: v.picklist(['older', 'newer']),
+  }),
+  v.strictObject({ t: v.literal('back'), lines: count }),
 ]);
 
 /** As JSON.stringify writes it; any other spelling is parsed. */

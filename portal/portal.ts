@@ -27,6 +27,7 @@ import { HOLD_MS } from './session.ts';
 import { TmuxSource } from './sources.ts';
 import type { Tailscale } from './tailscale.ts';
 import { Watch } from './watch.ts';
+import { Watchers } from './watchers.ts';
 
 const HEARTBEAT_MS = 15_000;
 /** A WebSocket that does not answer a close is cut off after this. */
@@ -126,6 +127,7 @@ export class Portal {
       later: (run) => void setTimeout(run, HOLD_MS),
       attentionOf: (name) => this.watch?.wants(name),
       seen: (name) => this.watch?.seen(name),
+      historyOf: (name) => this.watch?.historyOf(name),
     });
     this.watch = options.source instanceof TmuxSource ? this.#watchOver(options.source) : undefined;
     for (const name of [...options.hostNames, os.hostname()]) this.#names.add(name.toLowerCase());
@@ -250,7 +252,10 @@ export class Portal {
   }
 
   #watchOver({ tmux }: TmuxSource): Watch {
+    const watchers = new Watchers(this.#options.directory);
     return new Watch({
+      endOrphans: () => watchers.endOrphans(() => tmux.controlClients()),
+      noteWatchers: (pids) => watchers.note(pids),
       list: () => tmux.list(),
       controlArgv: (name) => tmux.controlArgv(name),
       screen: (name) => tmux.screen(name),

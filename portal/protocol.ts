@@ -17,6 +17,9 @@ export const INPUT_REPORT_BYTES = 32 * 1024;
 /** A page that sends on without credit is ended at this. */
 export const INPUT_BYTES_MAX = 1024 * 1024;
 
+/** What is looked for. */
+export const FIND_CHARACTERS_MAX = 200;
+
 /** How the server ends a WebSocket. */
 export const CLOSE = {
   /** The viewer's terminal or session is at its end; the message before it says why. */
@@ -51,7 +54,11 @@ export type ClientMessage =
   | { t: 'ping'; id: number }
   | { t: 'list' }
   | { t: 'rename'; name: string; to: string }
-  | { t: 'end'; name: string };
+  | { t: 'end'; name: string }
+  /** Looks for a text in what the session has said, from where it is; without one it goes back to the end. */
+  | { t: 'find'; text: string; direction: 'older' | 'newer' }
+  /** Shows what was on the screen so many lines ago. */
+  | { t: 'back'; lines: number };
 
 export interface SessionInfo {
   name: string;
@@ -99,6 +106,9 @@ export type ServerMessage =
   | { t: 'pong'; id: number }
   | { t: 'sessions'; sessions: SessionInfo[]; canChange: boolean }
   | { t: 'renamed'; name: string; to: string }
+  | { t: 'found'; isFound: boolean }
+  /** So many lines have left the screen since this viewer was heard of last. */
+  | { t: 'missed'; lines: number }
   | { t: 'attention'; session: string; attention: Attention }
   | { t: 'ended'; reason: 'ended' | 'detached'; exitCode: number }
   | ({ t: 'problem' } & Problem);

@@ -63,6 +63,14 @@ export class TmuxSource implements SessionSource {
     return this.#tmux.has(name);
   }
 
+  find(name: string, text: string, direction: 'older' | 'newer') {
+    return this.#tmux.find(name, text, direction);
+  }
+
+  back(name: string, lines: number) {
+    return this.#tmux.back(name, lines);
+  }
+
   rename(name: string, to: string) {
     return this.#tmux.rename(name, to);
   }
@@ -100,6 +108,14 @@ export class PlainSource implements SessionSource {
 
   async has(): Promise<boolean> {
     return false;
+  }
+
+  find(): Promise<boolean> {
+    return Promise.reject(withoutTmux());
+  }
+
+  back(): Promise<void> {
+    return Promise.reject(withoutTmux());
   }
 
   rename(): Promise<void> {

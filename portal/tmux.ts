@@ -17,6 +17,10 @@ const SERVER_POLL_MS = 250;
 /** `refresh-client -f` and `attach-session -f` came with it. */
 const VERSION_NEEDED = [3, 2] as const;
 
+/** What tmux keeps of a pane that nobody chose otherwise for; whoever was away for longer has lost what came before. */
+const HISTORY_LINES_DEFAULT = '2000';
+const HISTORY_LINES = '50000';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface TmuxSession {
@@ -25,6 +29,9 @@ export interface TmuxSession {
   activityMs: number;
   /** Its bell rang while nobody looked. */
   hasRung: boolean;
+  /** Of the pane that is shown: which it is, and how many lines have left its screen. */
+  pane: string;
+  historyLines: number;
 }
 
 export interface NewSession {
@@ -80,6 +87,12 @@ export class Tmux {
     return { file: 'tmux', args, env: this.#env };
   }
 
+  /** The processes of all clients in control mode. */
+  async controlClients(): Promise<number[]> {
+    const { isFine, out } = await this.#call(['list-clients', '-F', '#{client_control_mode} #{client_pid}']);
+    return isFine ? [...out.matchAll(/^1 (\d+)$/gm)].map(([, pid]) => Number(pid)) : [];
+  }
+
   /** What stands on the screen of the session's current pane. */
   async screen(name: string): Promise<string> {
     return (await this.#call(['capture-pane', '-p', '-t', `=${checkName(name)}:`])).out;
@@ -90,13 +103,14 @@ export class Tmux {
     const { isFine, out } = await this.#call([
       'list-sessions',
       '-F',
-      '#{session_created} #{session_activity} #{?#{m:*!*,#{session_alerts}},1,0} #{session_name}',
+      '#{session_created} #{session_activity} #{?#{m:*!*,#{session_alerts}},1,0} #{pane_id} #{history_size} #{session_name}',
     ]);
     if (!isFine) return []; // No server, so no session.
     const sessions = out.split('\n').flatMap((line) => {
-      const [created, activity, rung, name] = line.split(' ');
-      if (name === undefined || !SESSION_NAME.test(name) || line.split(' ').length !== 4) return [];
-      return [{ name, createdMs: Number(created) * 1000, activityMs: Number(activity) * 1000, hasRung: rung === '1' }];
+      const [created, activity, rung, pane = '', lines, name] = line.split(' ');
+      if (name === undefined || !SESSION_NAME.test(name) || line.split(' ').length !== 6) return [];
+      const times = { createdMs: Number(created) * 1000, activityMs: Number(activity) * 1000 };
+      return [{ name, ...times, hasRung: rung === '1', pane, historyLines: Number(lines) }];
     });
     return sessions.slice(0, SESSIONS_MAX);
   }
@@ -116,19 +130,15 @@ export class Tmux {
     const made = await this.#call(
       [
         ...(this.#startsServer ? [] : ['-N']),
-        'new-session',
-        '-d',
-        '-s',
-        name,
-        '-x',
-        String(columns),
-        '-y',
-        String(rows),
-        '--',
-        ...words,
+        ...(this.#startsServer ? ['start-server', ';'] : []),
+        ...RAISE_HISTORY,
+        ';',
+        ...['new-session', '-d', '-s', name, '-x', String(columns), '-y', String(rows), '--'],
+        ...words.map(escapeLastSemicolon),
       ],
       cwd,
     );
+    await this.#call(RESTORE_HISTORY);
     if (!made.isFine && !(await this.has(name))) throw refusal(`tmux could not make the session ${name}`, made);
     await this.#call(['set-option', '-t', `=${name}:`, 'mouse', 'on']);
     // Lets programs copy to the viewer's clipboard (which asks). Not done to a server that was somebody else's before.
@@ -159,6 +169,50 @@ export class Tmux {
     if (!done.isFine) throw refusal(`The session ${name} could not be ended`, done);
   }
 
+  /** Turns the session's pane to the next older or newer place that has the text; without a text, to its end. */
+  async find(name: string, text: string, direction: 'older' | 'newer'): Promise<boolean> {
+    const target = `=${checkName(name)}:`;
+    if (text === '') return (await this.#call(['send-keys', '-t', target, '-X', 'cancel'])).isFine;
+    const search = direction === 'older' ? 'search-backward-text' : 'search-forward-text';
+    const { out } = await this.#call([
+      ...[
+        'copy-mode',
+        '-e',
+        '-t',
+        target,
+        ';',
+        'send-keys',
+        '-t',
+        target,
+        '-X',
+        search,
+        escapeLastSemicolon(text),
+        ';',
+      ],
+      ...['display-message', '-p', '-t', target, '#{search_match}'],
+    ]);
+    // What stands under the cursor afterwards; where nothing is found it stays where it was.
+    return out.replace(/\n$/, '').toLowerCase() === text.toLowerCase();
+  }
+
+  /** Turns the session's pane back by so many lines. */
+  async back(name: string, lines: number): Promise<void> {
+    const target = `=${checkName(name)}:`;
+    await this.#call([
+      'copy-mode',
+      '-e',
+      '-t',
+      target,
+      ';',
+      'send-keys',
+      '-t',
+      target,
+      '-X',
+      'goto-line',
+      String(lines),
+    ]);
+  }
+
   /** What a viewer runs. `ignoresSize` leaves the size of the session to the others. */
   attachArgv(name: string, { isReadOnly, ignoresSize }: { isReadOnly: boolean; ignoresSize: boolean }): string[] {
     const flags = [...(isReadOnly ? ['read-only'] : []), ...(ignoresSize ? ['ignore-size'] : [])];
@@ -186,7 +240,7 @@ export class Tmux {
         maxBuffer: OUTPUT_BYTES_MAX,
         ...(cwd === undefined ? {} : { cwd }),
       };
-      execFile('tmux', ['-u', ...args.map(escapeLastSemicolon)], options, (error, out, complaint) => {
+      execFile('tmux', ['-u', ...args], options, (error, out, complaint) => {
         const isMissing = (error as NodeJS.ErrnoException | null)?.code === 'ENOENT';
         if (isMissing && (cwd === undefined || fs.existsSync(cwd))) reject(tmuxMissing(error));
         else resolve({ isFine: error === null, out, complaint: complaint || (error?.message ?? '') });
@@ -194,6 +248,23 @@ export class Tmux {
     });
   }
 }
+
+/**
+ * A pane's history is as long as tmux' option says at the moment in which it is made, and there is no other way to tell it. So
+ * the option is another one for that moment, where it is the one that nobody chose.
+ */
+const RAISE_HISTORY = [
+  'if-shell',
+  '-F',
+  `#{==:#{history-limit},${HISTORY_LINES_DEFAULT}}`,
+  `set-option -g history-limit ${HISTORY_LINES} ; set-option -g @stackmemory-raised 1`,
+];
+const RESTORE_HISTORY = [
+  'if-shell',
+  '-F',
+  '#{@stackmemory-raised}',
+  `set-option -g history-limit ${HISTORY_LINES_DEFAULT} ; set-option -gu @stackmemory-raised`,
+];
 
 /** Even as an argument of its own tmux takes a last semicolon for the end of a command. */
 function escapeLastSemicolon(argument: string): string {

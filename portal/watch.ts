@@ -1,9 +1,11 @@
 /**
  * Watches all sessions, also with no viewer there: one tmux client in control mode for each, whose output is looked through
  * for alerts, and a look at the screen when a session falls silent. Owns those clients, and what each session wants.
- * Invariant: of a session at most SCANNED_BYTES_MAX a second are looked through; of a flood the rest is thrown away.
+ * Invariant: of a session at most SCANNED_BYTES_MAX a second are looked through; of a flood the rest is thrown away, and that
+ * it was is known: whoever may have rung unheard is told of when it falls silent.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { History } from './absences.ts';
 import { AlertScanner } from './alerts.ts';
 import { SessionAttention } from './attention.ts';
 import { ControlModeReader } from './control-mode.ts';
@@ -18,12 +20,16 @@ const WINDOW_MS = 1_000;
 
 export interface WatchRim {
   /** Names of the sessions that there are, and whether tmux knows of a bell. */
-  list(): Promise<{ name: string; hasRung: boolean }[]>;
+  list(): Promise<({ name: string; hasRung: boolean } & History)[]>;
   /** A tmux client in control mode, on a session. */
   controlArgv(name: string): { file: string; args: string[]; env: NodeJS.ProcessEnv };
   /** What stands on the session's screen. */
   screen(name: string): Promise<string>;
   nowMs(): number;
+  /** Ends what an earlier portal left behind when it was killed. */
+  endOrphans(): Promise<void>;
+  /** The processes that watch now. */
+  noteWatchers(pids: readonly number[]): void;
   quietMs?: number | undefined;
   onAttention(name: string, attention: Attention): void;
 }
@@ -39,6 +45,7 @@ interface Watched {
 export class Watch {
   readonly #rim: WatchRim;
   readonly #watched = new Map<string, Watched>();
+  #histories: ReadonlyMap<string, History> = new Map();
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
 
@@ -48,7 +55,14 @@ export class Watch {
 
   start(): void {
     this.#timer = setInterval(() => void this.#look(), INTERVAL_MS);
-    void this.#look();
+    this.#isLooking = true;
+    void this.#rim
+      .endOrphans()
+      .catch(() => undefined) // tmux does not answer: whoever is left watches on, and changes nothing.
+      .then(() => {
+        this.#isLooking = false;
+        return this.#look();
+      });
   }
 
   /** Resolves when none of its clients is left. */
@@ -62,6 +76,11 @@ export class Watch {
     return this.#watched.get(name)?.attention.wants;
   }
 
+  /** What had left its screen at the last look. */
+  historyOf(name: string): History | undefined {
+    return this.#histories.get(name);
+  }
+
   seen(name: string): void {
     this.#watched.get(name)?.attention.seen();
   }
@@ -72,6 +91,7 @@ export class Watch {
     try {
       const sessions = (await this.#rim.list()).slice(0, SESSIONS_WATCHED_MAX);
       if (this.#timer === undefined) return;
+      this.#histories = new Map(sessions.map(({ name, pane, historyLines }) => [name, { pane, historyLines }]));
       const names = new Set(sessions.map(({ name }) => name));
       for (const name of [...this.#watched.keys()]) if (!names.has(name)) void this.#forget(name);
       for (const { name, hasRung } of sessions) if (!this.#watched.has(name)) this.#begin(name, hasRung);
@@ -95,8 +115,10 @@ export class Watch {
       readBytes: 0,
     };
     this.#watched.set(name, watched);
+    this.#note();
     const end = (): void => {
       if (this.#watched.get(name)?.client === client) this.#watched.delete(name);
+      this.#note();
     };
     client.on('error', end).on('exit', end);
     client.stdin.on('error', () => undefined); // It ends by itself; so does the watch.
@@ -104,16 +126,22 @@ export class Watch {
     const reader = new ControlModeReader();
     client.stdout.on('data', (chunk: Buffer) => {
       if (!this.#isWithinBounds(watched, chunk.length)) {
-        watched.attention.noteOutput(this.#rim.nowMs());
+        watched.attention.noteGap(this.#rim.nowMs());
         return reader.skip();
       }
       for (const event of reader.push(chunk)) {
-        if (event.type === 'pause') goOn(watched, [event.pane]);
-        else this.#hear(name, watched, event.pane, event.text);
+        if (event.type === 'pause') {
+          watched.attention.noteGap(this.#rim.nowMs());
+          goOn(watched, [event.pane]);
+        } else this.#hear(name, watched, event.pane, event.text);
       }
     });
     // What rang before anybody watched is known to tmux alone.
     if (hasRung) this.#tell(name, watched.attention.noteAlert({ kind: 'bell', text: '' }, this.#rim.nowMs()));
+  }
+
+  #note(): void {
+    this.#rim.noteWatchers([...this.#watched.values()].flatMap(({ client }) => client.pid ?? []));
   }
 
   #hear(name: string, { attention, panes }: Watched, pane: string, text: string): void {

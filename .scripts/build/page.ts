@@ -65,7 +65,7 @@ function pack(target: string): number {
     const body = fs.readFileSync(file);
     const packed = PACKED.has(path.extname(name)) ? gzipSync(body, { level: 9 }) : undefined;
     if (packed !== undefined) fs.writeFileSync(`${file}.gz`, packed);
-    if (!/^(?:login|expired|enter)|\.png$/.test(name)) bytes += (packed ?? body).length;
+    if (!/^(?:login|notice|enter)|\.png$/.test(name)) bytes += (packed ?? body).length;
   }
   return bytes;
 }

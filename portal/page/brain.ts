@@ -9,6 +9,7 @@ import { entryView, h, hitItem, when } from './brain-parts.ts';
 import { byId, elementOf } from './dom.ts';
 import { loadSettings, themeOf } from './settings.ts';
 // The page's own rules come after those that all pages share.
+import './base.css';
 import './style.css';
 import './brain.css';
 

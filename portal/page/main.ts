@@ -6,8 +6,10 @@ import { KeyBar } from './keys.ts';
 import { Link, type LinkState, type Place } from './link.ts';
 import { keepPush } from './push.ts';
 import { Screen } from './screen.ts';
+import { Search } from './search.ts';
 import { sentenceOf, SessionsDialog } from './sessions.ts';
 import { bindSettings, keepSettings, loadSettings, themeOf } from './settings.ts';
+import './base.css';
 import './style.css';
 import { THEMES } from './themes.ts';
 
@@ -23,6 +25,8 @@ const settings = loadSettings();
 let isReadOnly = false;
 let isTmux = true;
 let title = '';
+let missedLines = 0;
+let isLookingBack = false;
 let hasRung = false;
 /** The browser is told by the portal itself, also when this page is closed. */
 let hasPush = false;
@@ -42,7 +46,7 @@ const screen = new Screen(byId('screen'), settings.sizePoints, THEMES[themeOf(se
   },
   rang: ring,
   copyAsked: (text) => copies.ask(text),
-  searched: (index, count) => (byId('search-count').textContent = count === 0 ? 'none' : `${index + 1}/${count}`),
+  searched: (index, count) => search.counted(index, count),
   isOwnKey,
 });
 
@@ -81,7 +85,11 @@ byId('take').addEventListener('click', () => {
   screen.terminal.focus();
 });
 byId('over-button').addEventListener('click', () => connect(link.session));
-bindSearch();
+byId('missed').addEventListener('click', lookBack);
+const search = new Search(screen, {
+  findInHistory: () => isTmux && !isReadOnly,
+  find: (text, direction) => link.send({ t: 'find', text, direction }),
+});
 matchMedia('(prefers-color-scheme: light)').addEventListener('change', applySettings);
 visualViewport?.addEventListener('resize', fitToKeyboard);
 document.addEventListener('visibilitychange', () => {
@@ -104,13 +112,35 @@ function start(): void {
 
 function connect(session: string | undefined): void {
   byId('over').hidden = true;
+  showMissed(0);
   link.close();
   link.open(session);
   screen.terminal.focus();
 }
 
 function type(text: string): void {
+  showMissed(0);
   if (!isReadOnly) link.input(text);
+}
+
+/** The screen as it is comes first; what went by meanwhile is offered. */
+function showMissed(lines: number): void {
+  missedLines = lines;
+  isLookingBack = false;
+  byId('missed').hidden = lines === 0;
+  byId('missed').textContent = `↑ ${lines.toLocaleString('en')} lines went by meanwhile`;
+}
+
+function lookBack(): void {
+  if (isLookingBack) {
+    link.send({ t: 'find', text: '', direction: 'newer' });
+    showMissed(0);
+  } else {
+    link.send({ t: 'back', lines: missedLines });
+    isLookingBack = true;
+    byId('missed').textContent = '↓ back to the end';
+  }
+  screen.terminal.focus();
 }
 
 async function paste(): Promise<void> {
@@ -143,6 +173,10 @@ function take(message: ServerMessage): void {
     case 'attention':
       if (message.session !== link.session) byId('elsewhere').hidden = false;
       return notify(message.session, sentenceOf(message.attention));
+    case 'missed':
+      return showMissed(message.lines);
+    case 'found':
+      return search.found(message.isFound);
     case 'renamed':
       return showSession(link.session ?? message.to);
     case 'ended':
@@ -179,6 +213,7 @@ function showState(state: LinkState, roundTripMs: number | undefined): void {
   byId('state').dataset['state'] = state;
   if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
   byId('state').title = words[state];
+  document.body.classList.toggle('stale', state === 'waiting');
 }
 
 function showProblem({ message, hint }: Problem): void {
@@ -223,6 +258,10 @@ function applySettings(): void {
   keepSettings(settings);
   const theme = themeOf(settings);
   document.documentElement.dataset['theme'] = theme;
+  // The browser's own bars follow what was chosen, whatever the device prefers.
+  for (const meta of document.querySelectorAll<HTMLMetaElement>('meta[name="theme-color"]')) {
+    meta.content = THEMES[theme].background ?? '';
+  }
   screen.terminal.options.theme = THEMES[theme];
   screen.terminal.options.screenReaderMode = settings.isForReaders;
   byId('keys').hidden = !settings.hasKeys || isReadOnly;
@@ -236,7 +275,7 @@ function isOwnKey(event: KeyboardEvent): boolean {
     event.key === 'F6'
       ? () => byId('sessions-button').focus()
       : event.ctrlKey && event.shiftKey && event.code === 'KeyF'
-        ? openSearch
+        ? () => search.open()
         : event.ctrlKey && event.shiftKey && event.code === 'KeyS'
           ? () => dialog.open(link.session ?? '')
           : undefined;
@@ -244,35 +283,6 @@ function isOwnKey(event: KeyboardEvent): boolean {
   event.preventDefault();
   own();
   return true;
-}
-
-function openSearch(): void {
-  byId('search').hidden = false;
-  byId('search-text').focus();
-}
-
-function bindSearch(): void {
-  const field = elementOf(HTMLInputElement, 'search-text');
-  const close = () => {
-    byId('search').hidden = true;
-    screen.clearSearch();
-    screen.terminal.focus();
-  };
-  byId('search-button').addEventListener('click', openSearch);
-  byId('search-close').addEventListener('click', close);
-  byId('search-previous').addEventListener('click', () => screen.search(field.value, 'previous', false));
-  byId('search').addEventListener('submit', (event) => {
-    event.preventDefault();
-    screen.search(field.value, 'next', false);
-  });
-  field.addEventListener('input', () => screen.search(field.value, 'next', true));
-  field.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') close();
-    else if (event.key === 'Enter' && event.shiftKey) {
-      event.preventDefault();
-      screen.search(field.value, 'previous', false);
-    }
-  });
 }
 
 /** The on-screen keyboard covers the page unless the page makes room. */

@@ -10,6 +10,7 @@ import { WebLinksAddon } from '@xterm/addon-web-links';
 import { WebglAddon } from '@xterm/addon-webgl';
 import { type ITheme, Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
+import { ask } from './ask.ts';
 import type { LinkScreen } from './link.ts';
 import { SIZE_POINTS } from './settings.ts';
 
@@ -31,6 +32,8 @@ export interface ScreenEvents {
 const SCROLLBACK_LINES = 10_000;
 const COPY_CHARACTERS_MAX = 1_000_000;
 const SERIALIZED_LINES = 1_000;
+/** Of text on its ground: what WCAG AA asks for. A program's colours were chosen for another ground than the light one. */
+const CONTRAST_LEAST = 4.5;
 /** A finger that moved less has tapped. */
 const TAP_PIXELS_MAX = 8;
 const FONT =
@@ -55,15 +58,15 @@ export class Screen implements LinkScreen {
       scrollback: SCROLLBACK_LINES,
       cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
       macOptionIsMeta: true,
-      minimumContrastRatio: 3,
-      linkHandler: { activate: (_event, address) => openLink(address), allowNonHttpProtocols: false },
+      minimumContrastRatio: CONTRAST_LEAST,
+      linkHandler: { activate: (_event, address) => void openLink(address), allowNonHttpProtocols: false },
     });
     const { terminal } = this;
     terminal.loadAddon(this.#fit);
     terminal.loadAddon(this.#search);
     terminal.loadAddon(this.#serialize);
     terminal.loadAddon(new UnicodeGraphemesAddon());
-    terminal.loadAddon(new WebLinksAddon((_event, address) => openLink(address)));
+    terminal.loadAddon(new WebLinksAddon((_event, address) => void openLink(address)));
     terminal.parser.registerOscHandler(52, (data) => this.#askToCopy(data));
     terminal.onData((text) => events.typed(text));
     terminal.onBinary((text) =>
@@ -144,13 +147,34 @@ export class Screen implements LinkScreen {
     return true;
   }
 
+  /**
+   * By the graphics card, where it is told of true pixels: under a browser's emulation of another device it is not, and what
+   * it draws is several times too large. Without it xterm draws by itself, more slowly.
+   */
   #drawByGraphicsCard(): void {
+    let webgl: WebglAddon | undefined;
+    const drop = () => {
+      webgl?.dispose();
+      webgl = undefined;
+    };
+    const observer = new ResizeObserver((entries) => {
+      if (!entries.every(isTrueToPixels)) return drop();
+      if (webgl !== undefined) return;
+      try {
+        webgl = new WebglAddon();
+        webgl.onContextLoss(() => {
+          observer.disconnect();
+          drop();
+        });
+        this.terminal.loadAddon(webgl);
+      } catch {
+        observer.disconnect(); // There is none.
+      }
+    });
     try {
-      const webgl = new WebglAddon();
-      webgl.onContextLoss(() => webgl.dispose());
-      this.terminal.loadAddon(webgl);
+      observer.observe(this.#place, { box: 'device-pixel-content-box' });
     } catch {
-      // Without one xterm draws by itself, more slowly.
+      observer.observe(this.#place); // Safari does not count them, and neither does xterm there.
     }
   }
 
@@ -212,6 +236,12 @@ export class Screen implements LinkScreen {
   }
 }
 
+/** Whether an element's pixels, as the graphics card is told of them, are those that the page reckons with. */
+function isTrueToPixels({ contentRect, devicePixelContentBoxSize }: ResizeObserverEntry): boolean {
+  const told = (devicePixelContentBoxSize as readonly ResizeObserverSize[] | undefined)?.[0]?.inlineSize;
+  return told === undefined || Math.abs(told - contentRect.width * devicePixelRatio) <= 2;
+}
+
 function distanceOf(touches: TouchList): number {
   const [one, other] = [touches[0], touches[1]];
   if (one === undefined || other === undefined) return 1;
@@ -219,7 +249,9 @@ function distanceOf(touches: TouchList): number {
 }
 
 /** Only to the web; and what is opened knows nothing of this page. */
-function openLink(address: string): void {
+async function openLink(address: string): Promise<void> {
   if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return;
-  if (confirm(`Open this address?\n\n${new URL(address).href}`)) window.open(address, '_blank', 'noopener,noreferrer');
+  const { href } = new URL(address);
+  const answer = await ask({ title: 'Open this address?', text: href, yes: 'Open' });
+  if (answer !== undefined) window.open(href, '_blank', 'noopener,noreferrer');
 }

@@ -1,6 +1,7 @@
 /** The list of sessions: open, make, rename, end. Shows names as text, and asks before it ends one. */
 import type { Attention, ClientMessage, SessionInfo } from '../protocol.ts';
 import { WANTS } from '../wants.ts';
+import { ask } from './ask.ts';
 import { byId, elementOf, plainLine } from './dom.ts';
 
 export interface SessionsEvents {
@@ -51,29 +52,57 @@ export class SessionsDialog {
 
   show(sessions: readonly SessionInfo[], canChange: boolean): void {
     byId('sessions-form').hidden = !canChange;
-    byId('sessions-list').replaceChildren(...sessions.map((session) => this.#row(session, canChange)));
+    // Who is at one of the buttons stays there, though the list is made anew every few seconds.
+    const list = byId('sessions-list');
+    const buttons = () => [...list.querySelectorAll('button')];
+    const held = buttons()
+      .find((each) => each === document.activeElement)
+      ?.getAttribute('aria-label');
+    list.replaceChildren(...sessions.map((session) => this.#row(session, canChange)));
+    if (held != null)
+      buttons()
+        .find((each) => each.getAttribute('aria-label') === held)
+        ?.focus();
   }
 
   #row({ name, activityMs, viewers, attention }: SessionInfo, canChange: boolean): HTMLElement {
     const row = document.createElement('li');
-    const open = button(name, () => this.#choose(name));
+    const open = button(name, `Open ${name}`, () => this.#choose(name));
     open.className = 'open';
     open.setAttribute('aria-current', String(name === this.#current));
-    const note = document.createElement('small');
-    note.textContent = `${attention === undefined ? '' : `● ${sentenceOf(attention)} · `}${age(Date.now() - activityMs)} · ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}`;
-    open.append(note);
+    const looking = viewers === 0 ? '' : ` · ${viewers === 1 ? '1 viewer' : `${viewers} viewers`}`;
+    open.append(note(age(Date.now() - activityMs) + looking));
+    if (attention !== undefined) {
+      const wants = note(`● ${sentenceOf(attention)}`);
+      wants.className = 'wants';
+      open.append(wants);
+      open.setAttribute('aria-label', `Open ${name}, which ${sentenceOf(attention)}`);
+    }
     row.append(open);
-    if (!canChange) return row;
-    row.append(
-      button('Rename', () => {
-        const to = prompt(`Another name for ${name} (letters, digits, - and _)`, name)?.trim();
-        if (to !== undefined && to !== '' && to !== name) this.#events.send({ t: 'rename', name, to });
-      }),
-      button('End', () => {
-        if (confirm(`End ${name}, and what runs in it?`)) this.#events.send({ t: 'end', name });
-      }),
-    );
+    if (canChange) {
+      row.append(
+        button('Rename', `Rename ${name}`, () => void this.#rename(name)),
+        button('End', `End ${name}`, () => void this.#end(name)),
+      );
+    }
     return row;
+  }
+
+  async #rename(name: string): Promise<void> {
+    const to = await ask({
+      title: `Rename ${name}`,
+      text: 'Letters, digits, “-” and “_”.',
+      yes: 'Rename',
+      line: { value: name, pattern: elementOf(HTMLInputElement, 'sessions-new').pattern },
+    });
+    if (to !== undefined && to !== name) this.#events.send({ t: 'rename', name, to });
+  }
+
+  async #end(name: string): Promise<void> {
+    const text = 'What runs in it is ended with it.';
+    if ((await ask({ title: `End ${name}?`, text, yes: 'End it' })) !== undefined) {
+      this.#events.send({ t: 'end', name });
+    }
   }
 
   #choose(name: string): void {
@@ -89,11 +118,18 @@ export function sentenceOf({ kind, text }: Attention): string {
   return kind === 'waits' && line !== '' ? `waits: ${line}` : WANTS[kind];
 }
 
-function button(text: string, press: () => void): HTMLButtonElement {
+function button(text: string, label: string, press: () => void): HTMLButtonElement {
   const element = document.createElement('button');
   element.type = 'button';
   element.textContent = text;
+  element.setAttribute('aria-label', label);
   element.addEventListener('click', press);
+  return element;
+}
+
+function note(text: string): HTMLElement {
+  const element = document.createElement('small');
+  element.textContent = text;
   return element;
 }
 

@@ -1,5 +1,5 @@
 /** What this browser remembers: colours, text size, the key bar, screen reader, notifications. Nothing of it is secret. */
-import { elementOf } from './dom.ts';
+import { byId, elementOf } from './dom.ts';
 
 /** Of the text. */
 export const SIZE_POINTS = { least: 7, most: 32 } as const;
@@ -59,6 +59,7 @@ export function bindSettings(settings: Settings, changed: () => void): { refresh
     reader.checked = settings.isForReaders;
     notify.checked = settings.isNotifying;
     notify.disabled = !('Notification' in window) || !isSecureContext;
+    byId('set-notify-why').hidden = !notify.disabled;
   };
   const take = () => {
     settings.theme = theme.value as Settings['theme'];

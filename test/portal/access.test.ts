@@ -78,7 +78,7 @@ test('[P15] a link is good once, before it expires, and is kept as its hash alon
   expect(access.useShare(ended.secret)).toBeUndefined();
 });
 
-test.skipIf(process.getuid?.() !== 0)('[P12] another local user reads neither token nor socket nor log', async () => {
+test.skipIf(process.getuid?.() !== 0)('[P12] another local user reads neither token nor log', async () => {
   const portal = await startPortal({ isPlain: true });
   fs.chmodSync(portal.directory, 0o700);
   for (const name of ['token', 'audit.log']) {

@@ -107,6 +107,37 @@ test('[P26] silence after long work is told of, after a moment’s work it is no
   expect(attention.wants).toBeUndefined();
 });
 
+test('[P26] a session that said more than was looked through is told of when it falls silent, unless somebody was there', () => {
+  const attention = new SessionAttention();
+  attention.noteGap(1_000);
+  expect(attention.isToBeLookedAt(10_000)).toBe(true);
+  expect(attention.noteScreen('$ ', 10_000)).toMatchObject({ kind: 'quiet' });
+  attention.seen();
+  attention.noteGap(20_000);
+  attention.seen();
+  expect(attention.noteScreen('$ ', 40_000)).toBeUndefined();
+  attention.noteGap(50_000);
+  attention.noteAlert({ kind: 'bell', text: '' }, 50_001);
+  expect(attention.noteScreen('$ ', 60_000)).toBeUndefined();
+  expect(attention.wants).toMatchObject({ kind: 'bell' });
+  attention.seen();
+  attention.noteOutput(70_000);
+  expect(attention.noteScreen('$ ', 80_000)).toBeUndefined();
+});
+
+test('[P26] a ring in the midst of a flood that is too much to look through does not go unnoticed', async () => {
+  const portal = await startPortal({ quietMs: 300 });
+  const client = await connect(portal);
+  await client.see('PROMPT');
+  await portal.tmux('new-session', '-d', '-s', 'flood', 'bash', '--norc', '--noprofile');
+  while (!(await portal.tmux('list-clients', '-F', '#{client_control_mode} #{session_name}')).includes('1 flood'));
+  const script = String.raw`seq 1 500000; printf '\a'; seq 1 500000`;
+  await portal.tmux('send-keys', '-t', '=flood:', script, 'Enter');
+  const { session, attention } = await client.hear('attention');
+  expect(session).toBe('flood');
+  expect(['bell', 'quiet']).toContain(attention.kind);
+}, 60_000);
+
 test('[P26] a session that nobody looks at is heard, its viewers elsewhere are told, and typing in it is an answer', async () => {
   const portal = await startPortal({ quietMs: 300 });
   const client = await connect(portal);

@@ -74,14 +74,16 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('[P11] without a token there is a form, which takes it', async () => {
+  test('[P11] [P20] without a token there is a form, which takes it, and says when it was the wrong one', async () => {
     const portal = await startPortal();
     const network = await Network.to(portal.port);
     const { page } = await openPage(portal, network, {}, false);
     await page.goto(network.url);
+    expect(await page.locator('#problem').count()).toBe(0);
     await page.fill('#token', 'wrong');
     await page.keyboard.press('Enter');
-    await page.waitForSelector('#token');
+    await page.waitForSelector('#problem');
+    expect(await page.textContent('#problem')).toContain('sm portal token');
     await page.fill('#token', portal.token);
     await page.keyboard.press('Enter');
     await untilOpen(page);
@@ -179,6 +181,7 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     const late = await openPage(portal, network, {}, false);
     await late.page.goto(`${network.url}/?share=${secret}`);
     expect(await late.page.textContent('h1')).toContain('has been used');
+    expect(await late.page.textContent('main')).toContain('sm portal share');
   });
 
   test('[P18] what a program prints is text: no markup, no script, no link of another kind, no clipboard', async () => {
@@ -214,6 +217,28 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     expect(complaints).toEqual([]);
   });
 
+  test('[P9] a phone that joins, scrolls and touches leaves the size alone, until it types or takes it over', async () => {
+    const laptop = await view();
+    const width = async () =>
+      Number(await laptop.portal.tmux('display-message', '-p', '-t', '=claude:', '#{window_width}'));
+    const whole = await width();
+    await run(laptop.page, 'seq 1 300');
+    await seeOnScreen(laptop.page, '300');
+    const phone = await openPage(laptop.portal, laptop.network, PHONE);
+    const touch = await phone.context.newCDPSession(phone.page);
+    const at = (y: number) => ({ touchPoints: [{ x: 180, y }] });
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', ...at(150) });
+    for (let y = 160; y <= 450; y += 10) await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', ...at(y) });
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+    while ((await laptop.portal.tmux('display', '-p', '-t', '=claude:', '#{pane_in_mode}')) !== '1\n');
+    await phone.page.tap('#screen');
+    await phone.page.waitForSelector('#take:visible');
+    expect(await width()).toBe(whole);
+    await laptop.portal.tmux('send-keys', '-t', 'claude', '-X', 'cancel');
+    await run(phone.page, 'echo');
+    while ((await width()) === whole);
+  });
+
   test('[P8] on a phone: keys that its keyboard lacks, history under a finger, and a size that can be taken over', async () => {
     const laptop = await view();
     const phone = await openPage(laptop.portal, laptop.network, PHONE);
@@ -235,7 +260,10 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     await phone.page.keyboard.type('v');
     await phone.page.tap('#keys button:text-is("Esc")');
     await phone.page.keyboard.type(' | cat -v');
+    await seeOnScreen(phone.page, '^[ | cat -v');
     await phone.page.tap('#keys button:text-is("^C")');
+    // What is typed before the interrupt has arrived is thrown away with the rest of the line.
+    await seeOnScreen(phone.page, '^C\nPROMPT>');
     await run(phone.page, 'cat -v');
     await phone.page.tap('#keys button:text-is("↑")');
     await phone.page.tap('#keys button:text-is("Alt")');
@@ -244,8 +272,31 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     await seeOnScreen(phone.page, '^[[A^[x');
     await phone.page.setViewportSize({ width: 640, height: 360 });
     await phone.page.tap('#keys button:text-is("^C")');
+    await seeOnScreen(phone.page, '^[x\n^C\nPROMPT>');
     await run(phone.page, 'echo turned$((1+1))');
     await seeOnScreen(phone.page, 'turned2');
+  });
+
+  test('[P8] on a device of any pixel ratio, and on one that a browser only plays, text is as large as its cell', async () => {
+    const { portal, network } = await view();
+    for (const deviceScaleFactor of [1, 2, 3]) {
+      const { page } = await openPage(portal, network, { ...PHONE, deviceScaleFactor });
+      const drawn = `[...document.querySelectorAll('#screen canvas')].filter((each) => each.offsetWidth > 0)
+        .every((each) => Math.abs(each.width - each.offsetWidth * devicePixelRatio) <= 2)`;
+      await until(page, drawn);
+      const touch = await page.context().newCDPSession(page);
+      const size = "JSON.parse(localStorage.getItem('portal-settings')).sizePoints";
+      const before = await page.evaluate(size);
+      const points = (apart: number) => [
+        { x: 100, y: 300, id: 0 },
+        { x: 100 + apart, y: 300, id: 1 },
+      ];
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: points(80) });
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: points(160) });
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+      expect(Number(await page.evaluate(size))).toBe(Number(before) * 2);
+      await until(page, drawn);
+    }
   });
 
   test('[P8] search finds what is shown, and keys alone reach everything', async () => {
@@ -260,21 +311,70 @@ describe.skipIf(!HAS_BROWSER)('the page', () => {
     expect(await page.evaluate('document.activeElement.id')).toBe('sessions-button');
   });
 
+  test('[P28] search finds in the session’s history what is no longer shown, and closing it leads back to the end', async () => {
+    const { page } = await view();
+    await run(page, 'clear; echo nee""dle; seq 1 200; echo en""d');
+    await seeOnScreen(page, '200\nend');
+    expect(await screenText(page)).not.toContain('needle\n1\n');
+    await page.keyboard.press('Control+Shift+F');
+    await page.keyboard.type('needle');
+    await page.keyboard.press('Enter');
+    await seeOnScreen(page, 'needle');
+    await until(page, "document.querySelector('#search-count').textContent === 'found'");
+    await page.keyboard.press('Escape');
+    await seeOnScreen(page, '200\nend');
+    await run(page, 'echo on$((1+1))');
+    await seeOnScreen(page, 'on2');
+  });
+
+  test('[P28] who wakes up sees the screen as it is, and is led to what went by meanwhile', async () => {
+    const { page, network, portal } = await view();
+    while (portal.portal.watch?.historyOf('claude') === undefined) await page.waitForTimeout(16);
+    await run(page, 'echo heard$((1+1))');
+    await seeOnScreen(page, 'heard2');
+    network.cut();
+    await page.waitForSelector('body.stale');
+    await portal.tmux('send-keys', '-t', 'claude', 'clear; seq 1 300; echo en""d', 'Enter');
+    while ((portal.portal.watch?.historyOf('claude')?.historyLines ?? 0) < 200) await page.waitForTimeout(16);
+    network.restore();
+    await untilOpen(page);
+    await seeOnScreen(page, '300\nend');
+    await page.waitForSelector('#missed:visible');
+    expect(await page.textContent('#missed')).toMatch(/^↑ 2\d\d lines went by meanwhile$/);
+    await page.click('#missed');
+    await seeOnScreen(page, '\n3\n4\n5\n');
+    await page.click('#missed');
+    await seeOnScreen(page, '300\nend');
+    expect(await page.isVisible('#missed')).toBe(false);
+  });
+
   test('[P8] sessions are made, switched, renamed and ended from the list', async () => {
     const { page, portal } = await view();
-    page.on('dialog', (dialog) => void dialog.accept(dialog.type() === 'prompt' ? 'renamed' : undefined));
     await page.keyboard.press('Control+Shift+S');
     await page.fill('#sessions-new', 'work');
     await page.keyboard.press('Enter');
     await until(page, "document.querySelector('#session-name').textContent === 'work'");
     await untilOpen(page);
     await page.keyboard.press('Control+Shift+S');
-    await page.click('#sessions-list li:has-text("work") button:text-is("Rename")');
+    await page.click('#sessions-list button[aria-label="Rename work"]');
+    await page.fill('#ask-field', 'no spaces here');
+    await page.keyboard.press('Enter');
+    expect(await page.isVisible('#ask')).toBe(true);
+    await page.fill('#ask-field', 'renamed');
+    await page.keyboard.press('Enter');
     await until(page, "document.querySelector('#session-name').textContent === 'renamed'");
-    await page.click('#sessions-list li:has-text("claude") button:text-is("End")');
+    await page.click('#sessions-list button[aria-label="End claude"]');
+    await page.click('#ask button[value="no"]');
+    // The list is made anew every few seconds; who is at a button stays there.
+    await page.focus('#sessions-list button[aria-label="End claude"]');
+    await page.evaluate("document.activeElement.closest('li').dataset.isOld = 'yes'");
+    await page.waitForSelector('[data-is-old]', { state: 'detached' });
+    expect(await page.evaluate("document.activeElement.getAttribute('aria-label')")).toBe('End claude');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
     await page.waitForSelector('#sessions-list li:has-text("claude")', { state: 'detached' });
     expect(await portal.tmux('list-sessions', '-F', '#{session_name}')).toBe('renamed\n');
-    await page.click('#sessions button:text-is("Close")');
+    await page.click('#sessions button[aria-label="Close"]');
     await run(page, 'exit');
     await page.waitForSelector('#over:visible');
     expect(await page.textContent('#over-title')).toBe('The session has ended');

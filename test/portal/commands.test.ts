@@ -109,7 +109,7 @@ test('[P23] [P8] start, status, token, share and stop, with the session alive af
   expect(JSON.parse((await sm(world, 'portal', 'stop', '--json')).out)).toEqual({ stopped: false });
 });
 
-test('[P8] [P12] killed without warning and started again, it lets the same browser in, to the same session', async () => {
+test('[P8] [P12] [P21] killed without warning and started again, it lets the same browser in, to the same session', async () => {
   const world = createWorld();
   const first = await startDetached(world);
   const token = fs.readFileSync(path.join(world.home, 'portal/token'), 'utf8').trim();
@@ -117,6 +117,13 @@ test('[P8] [P12] killed without warning and started again, it lets the same brow
   const client = await connect({ url: first.url, token });
   client.type('MARK=kept\r');
   await client.see('MARK=kept');
+  const watchers = async () => {
+    const format = '#{client_control_mode} #{client_pid}';
+    const { stdout } = await promisify(execFile)('tmux', ['list-clients', '-F', format], { env: world.env });
+    return [...stdout.matchAll(/^1 (\d+)$/gm)].map(([, watcher]) => Number(watcher));
+  };
+  let orphans: number[] = [];
+  while ((orphans = await watchers()).length === 0);
   process.kill(first.pid, 'SIGKILL');
   await client.whenClosed();
   while (fs.existsSync(`/proc/${first.pid}`)) await new Promise((resolve) => setImmediate(resolve));
@@ -126,7 +133,38 @@ test('[P8] [P12] killed without warning and started again, it lets the same brow
   const back = await connect({ url: second.url, token });
   back.type('echo "<$MARK>"\r');
   await back.see('<kept>');
+  // What it watched by was left behind, and is ended by the next one.
+  for (let left = await watchers(); left.length !== 1 || orphans.includes(left[0] ?? 0); left = await watchers());
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  '[P12] another user of the machine, who can look into the home, gets neither token nor log, nor to the sockets of portal and tmux',
+  async () => {
+    const world = createWorld();
+    fs.chmodSync(world.home, 0o755);
+    fs.chmodSync(world.env['TMUX_TMPDIR'] ?? '', 0o755);
+    await startDetached(world);
+    const directory = path.join(world.home, 'portal');
+    const { socket } = JSON.parse(fs.readFileSync(path.join(directory, 'portal.json'), 'utf8')) as { socket: string };
+    const tmuxSocket = path.join(world.env['TMUX_TMPDIR'] ?? '', 'tmux-0/default');
+    for (const place of [socket, tmuxSocket]) expect(fs.statSync(place).isSocket()).toBe(true);
+    const asNobody = async (file: string, ...args: string[]) =>
+      promisify(execFile)(file, args, { uid: 65_534, gid: 65_534, cwd: '/', env: { PATH: process.env['PATH'] } }).then(
+        () => 'let in',
+        (error: unknown) => (error as { stderr: string }).stderr,
+      );
+    expect(await asNobody('ls', world.home)).toBe('let in');
+    for (const name of ['token', 'portal.json', 'audit.log', 'portal.log', 'lock']) {
+      expect([name, await asNobody('cat', path.join(directory, name))]).toEqual([
+        name,
+        expect.stringContaining('denied'),
+      ]);
+    }
+    const knock = "require('net').connect(process.argv[1]).on('connect', () => process.exit(0))";
+    expect(await asNobody(process.execPath, '-e', knock, socket)).toContain('EACCES');
+    expect(await asNobody(process.execPath, '-e', knock, tmuxSocket)).toContain('EACCES');
+  },
+);
 
 test('[P12] in the foreground it prints its addresses, and no token where nobody sees it; a signal ends it', async () => {
   const world = createWorld();

@@ -1,5 +1,6 @@
 /** What comes before the WebSocket: hosts, origins, peers, and handshakes that are none, by the thousand. */
 import fc from 'fast-check';
+import http from 'node:http';
 import net from 'node:net';
 import { expect, test } from 'vitest';
 import { hostnameOf, isHostAllowed, isOriginAllowed, isPeerAllowed, isTailnet } from '../../portal/names.ts';
@@ -86,6 +87,37 @@ test('[P13] foreign hosts and origins are refused on the page, the login and the
   expect(await handshakeStatus(portal.url, { Host: 'evil.example', Origin: evil, Cookie: cookie })).toBe(403);
 });
 
+test('[P20] who is refused is told what to do: a browser by a page, a program by a line, and nothing of theirs is in it', async () => {
+  const portal = await startPortal({ isPlain: true });
+  const ask = (path: string, headers: Record<string, string>) =>
+    new Promise<{ status: number; type: string; text: string }>((resolve, reject) => {
+      http
+        .get(`${portal.url}${path}`, { headers }, (answer) => {
+          let text = '';
+          answer.setEncoding('utf8').on('data', (part: string) => (text += part));
+          answer.on('end', () =>
+            resolve({ status: answer.statusCode ?? 0, type: answer.headers['content-type'] ?? '', text }),
+          );
+        })
+        .on('error', reject);
+    });
+  const browser = { Accept: 'text/html,*/*;q=0.8' };
+  const foreign = await ask('/', { ...browser, Host: 'evil.example' });
+  expect(foreign).toMatchObject({ status: 403, type: 'text/html; charset=UTF-8' });
+  expect(foreign.text).toContain('--host-name &lt;name>');
+  expect(foreign.text).not.toContain('evil');
+  const nothing = await ask('/<b>nothing', browser);
+  expect(nothing).toMatchObject({ status: 404, type: 'text/html; charset=UTF-8' });
+  expect(nothing.text).not.toContain('<b>');
+  expect(await ask('/nothing', {})).toMatchObject({
+    status: 404,
+    text: expect.stringMatching(/^There is nothing here\./) as string,
+  });
+  for (let count = 0; count < 12; count += 1) await ask('/?token=wrong', browser);
+  const limited = await ask('/?token=wrong', browser);
+  expect(limited).toMatchObject({ status: 429, text: expect.stringContaining('Come again in a minute') as string });
+});
+
 test('[P19] assets are a table: nothing else is reachable by any path', async () => {
   const portal = await startPortal({ isPlain: true });
   const headers = { Host: `127.0.0.1:${portal.port}` };
@@ -103,6 +135,27 @@ test('[P19] assets are a table: nothing else is reachable by any path', async ()
     expect([target, await rawStatus(portal.port, target, headers)]).toEqual([target, 404]);
   }
   expect(await rawStatus(portal.port, '/icon.svg', headers)).toBe(200);
+});
+
+test('[P8] the page can be installed: a manifest with its icons, which are what it says of them', async () => {
+  const portal = await startPortal({ isPlain: true });
+  const answer = await fetch(`${portal.url}/manifest.webmanifest`);
+  expect(answer.headers.get('content-type')).toBe('application/manifest+json');
+  const manifest = (await answer.json()) as {
+    display: string;
+    start_url: string;
+    icons: { src: string; sizes: string; type: string; purpose: string }[];
+  };
+  expect(manifest).toMatchObject({ display: 'standalone', start_url: '/' });
+  const purposes = new Set(manifest.icons.map(({ purpose, sizes }) => `${purpose} ${sizes}`));
+  for (const needed of ['any 192x192', 'any 512x512', 'maskable 512x512']) expect(purposes).toContain(needed);
+  for (const { src, sizes, type } of manifest.icons) {
+    const icon = await fetch(portal.url + src);
+    expect([src, icon.status, icon.headers.get('content-type')]).toEqual([src, 200, type]);
+    if (type !== 'image/png') continue;
+    const png = Buffer.from(await icon.arrayBuffer());
+    expect(`${png.readUInt32BE(16)}x${png.readUInt32BE(20)}`).toBe(sizes);
+  }
 });
 
 test('[P19] the page keeps to itself: no inline script, no foreign host, no frame, no cache', async () => {

@@ -92,7 +92,7 @@ test.skipIf(!HAS_NAMESPACES)(
     expect(JSON.parse(stdout)).toEqual({
       without: {
         addresses: ['http://127.0.0.1:7799/', 'http://[::1]:7799/'],
-        problems: ['No tailnet address: only this machine can reach the portal.'],
+        problems: ['No tailnet address: only this machine can reach the portal until "tailscale up".'],
       },
       problems: [],
       fromTailnet: '401',

@@ -4,7 +4,9 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import { Absences, linesBetween } from '../../portal/absences.ts';
 import { checkName, findProgram } from '../../portal/tmux.ts';
+import { isTyped } from '../../portal/typing.ts';
 import { connect, PortalClient, scratchDirectory, SHELL, startPortal, type TestPortal } from '../support/portal.ts';
 
 async function sizeOf(portal: TestPortal): Promise<string> {
@@ -82,6 +84,39 @@ test('[P9] the first viewer owns the size, who joins leaves it alone, who types 
   await looking.see('claude');
   laptop.send({ t: 'resize', columns: 100, rows: 40 });
   await untilSize(portal, '100x39');
+});
+
+test('[P9] what a terminal says by itself is not typed: answers, focus, the mouse and its wheel', () => {
+  const reports = [
+    '\u001b[?1;2c',
+    '\u001b[>0;276;0c',
+    '\u001b[0n',
+    '\u001b[24;80R',
+    '\u001b[?2026;2$y',
+    '\u001b[I',
+    '\u001b[O',
+    '\u001b[<64;10;20M',
+    '\u001b[<0;10;20m',
+    '\u001b[M !!',
+    '\u001bP>|xterm.js(6.0.0)\u001b\\',
+    '\u001b]11;rgb:1616/1818/1d1d\u001b\\',
+    '\u001b]10;rgb:e8e8/e6e6/e1e1\u0007',
+  ];
+  for (const report of reports) expect([report, isTyped(Buffer.from(report))]).toEqual([report, false]);
+  expect(isTyped(Buffer.from(reports.join('')))).toBe(false);
+  for (const keys of [
+    'a',
+    '\r',
+    '\u001b',
+    '\u001b[A',
+    '\u001bOP',
+    '\u001b[1;5C',
+    '\u001bx',
+    '\u001b[200~pasted\u001b[201~',
+    '\u001b[Ia',
+  ])
+    expect([keys, isTyped(Buffer.from(keys))]).toEqual([keys, true]);
+  expect(isTyped(Buffer.from(reports.join('').repeat(100)))).toBe(true);
 });
 
 test('[P10] names are letters, digits, "-" and "_"; nothing else reaches tmux', async () => {
@@ -170,6 +205,86 @@ test('[P8] a viewer that is detached from tmux itself is told that the session g
   await portal.tmux('detach-client', '-s', 'claude');
   expect(await client.hear('ended')).toMatchObject({ reason: 'detached' });
   expect(await portal.tmux('list-sessions', '-F', '#{session_name}')).toBe('claude\n');
+});
+
+test('[P8] a session keeps 50,000 lines for who was away, unless its user chose a number; other sessions are as they were', async () => {
+  const limits = async (portal: TestPortal, ...sessions: string[]) => [
+    (await portal.tmux('show-options', '-gv', 'history-limit')).trim(),
+    ...(
+      await Promise.all(sessions.map((each) => portal.tmux('display', '-p', '-t', `=${each}:`, '#{history_limit}')))
+    ).map((text) => text.trim()),
+  ];
+  const portal = await startPortal();
+  await (await connect(portal)).see('PROMPT');
+  await portal.tmux('new-session', '-d', '-s', 'mine', ...SHELL);
+  expect(await limits(portal, 'claude', 'mine')).toEqual(['2000', '50000', '2000']);
+  for (const chosen of ['100', '50000']) {
+    await portal.tmux('set-option', '-g', 'history-limit', chosen);
+    const name = `of-${chosen}`;
+    await (await connect(portal, { hello: { session: name } })).see('PROMPT');
+    expect(await limits(portal, name)).toEqual([chosen, chosen]);
+  }
+});
+
+test('[P28] who comes back is told how many lines went by, and is taken there and back; who may only look turns nothing', async () => {
+  const portal = await startPortal();
+  const client = await connect(portal);
+  await client.see('PROMPT');
+  const linesNow = () => portal.portal.watch?.historyOf('claude')?.historyLines ?? 0;
+  // The portal looks now and then; the viewer's next sign of life notes what it saw.
+  while (portal.portal.watch?.historyOf('claude') === undefined) await new Promise((resolve) => setImmediate(resolve));
+  client.send({ t: 'ping', id: 1 });
+  await client.hear('pong');
+  const { id, key } = await client.hear('attached');
+  client.socket.terminate();
+  await portal.tmux('send-keys', '-t', 'claude', 'clear; seq 1 500; echo en""d', 'Enter');
+  while (linesNow() < 400) await new Promise((resolve) => setImmediate(resolve));
+  const wrong = await connect(portal, { hello: { resume: { id, key: 'x'.repeat(24), seq: 0 } } });
+  const back = await connect(portal, { hello: { resume: { id, key, seq: client.seq } } });
+  const { lines } = await back.hear('missed');
+  expect(lines).toBeGreaterThan(400);
+  expect(wrong.messages.some(({ t }) => t === 'missed')).toBe(false);
+  const position = async () => (await portal.tmux('display', '-p', '-t', '=claude:', '#{scroll_position}')).trim();
+  const shown = async () => (await portal.tmux('display', '-p', '-t', '=claude:', '#{copy_cursor_line}')).trim();
+  back.send({ t: 'back', lines });
+  while ((await position()) !== String(lines));
+  back.send({ t: 'find', text: '', direction: 'newer' });
+  while ((await position()) !== '');
+  const answer = async (text: string, direction: 'older' | 'newer') => {
+    const heard = back.messages.length;
+    back.send({ t: 'find', text, direction });
+    const found = await back.until(() => back.messages.slice(heard).find((each) => each.t === 'found'));
+    return found.t === 'found' && found.isFound;
+  };
+  expect(await answer('17', 'older')).toBe(true);
+  expect(await shown()).toBe('417');
+  expect(await answer('17', 'older')).toBe(true);
+  expect(await shown()).toBe('317');
+  expect(await answer('17', 'newer')).toBe(true);
+  expect(await shown()).toBe('417');
+  for (const text of ['no such words;', '-x', '#{pid}', '$(id)'])
+    expect([text, await answer(text, 'older')]).toEqual([text, false]);
+  const { secret } = portal.portal.share('claude', 60_000);
+  const cookie = ((await fetch(`${portal.url}/?share=${secret}`)).headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  const looking = new PortalClient(portal.url, { headers: { Origin: portal.url, Cookie: cookie } });
+  await once(looking.socket, 'open');
+  looking.hello();
+  await looking.hear('attached');
+  looking.send({ t: 'find', text: '17', direction: 'older' });
+  expect(await looking.hear('problem')).toMatchObject({ code: 'forbidden' });
+});
+
+test('[P28] what was missed is counted in one pane, also where its history was cut', () => {
+  const of = (historyLines: number, pane = '%1') => ({ historyLines, pane });
+  expect(linesBetween(of(10), of(25))).toBe(15);
+  expect(linesBetween(of(50_000), of(45_000))).toBe(45_000);
+  expect(linesBetween(of(10), of(25, '%2'))).toBe(0);
+  expect(linesBetween(undefined, of(25))).toBe(0);
+  const absences = new Absences();
+  for (let number = 0; number < 300; number += 1) {
+    absences.note({ id: String(number), key: 'k', session: 'claude', history: undefined });
+  }
+  expect([absences.of('43'), absences.of('44')?.id]).toEqual([undefined, '44']);
 });
 
 test('[P8] sessions are listed, made by opening them, renamed and ended; others of the user are among them', async () => {

@@ -59,6 +59,8 @@ function portal(words) {
       const token = fs.readFileSync(path.join(home, 'portal/token'), 'utf8').trim();
       return {
         pid: child.pid,
+        url,
+        token,
         stop: async () => {
           child.kill('SIGTERM');
           await once(child, 'exit');

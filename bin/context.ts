@@ -1,6 +1,7 @@
 /** The real world behind Context: this process's streams, clock, environment and brain. Loads each part when asked. */
 import { existsSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Provenance } from '../lib/core/provenance.ts';
@@ -20,6 +21,7 @@ export function createContext(signal: AbortSignal): Context {
     env,
     version,
     catalogue: CATALOGUE,
+    commandLine: () => readFile('/proc/self/cmdline').catch(() => undefined), // Elsewhere there is no such file.
     stdin: {
       get isTerminal() {
         return process.stdin.isTTY === true;

@@ -138,7 +138,7 @@ export interface Context {
    * The command line as it was given, each argument ended by a NUL, where the system tells (Linux): what is no UTF-8
    * has become U+FFFD in argv.
    */
-  commandLine(): Promise<Uint8Array | undefined>;
+  commandLine(): Uint8Array | undefined;
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;

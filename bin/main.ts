@@ -24,7 +24,7 @@ const GLOBAL_SPELLINGS = GLOBAL_OPTIONS.flatMap((spec) => flagOf(spec).spellings
 async function dispatch(argv: readonly string[], context: Context): Promise<number> {
   if (argv.some((argument) => argument.includes('\uFFFD'))) {
     const { requireUtf8 } = await import('./argument-bytes.ts');
-    requireUtf8(argv, await context.commandLine());
+    requireUtf8(argv, context.commandLine());
   }
   const first = takeWord(argv);
   if (first.word === undefined) {

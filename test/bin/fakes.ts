@@ -323,7 +323,7 @@ export function createWorld(options: WorldOptions = {}): World {
     env: options.env ?? {},
     version: '1.2.3',
     catalogue: CATALOGUE,
-    commandLine: () => Promise.resolve(options.commandLine),
+    commandLine: () => options.commandLine,
     stdin: {
       isTerminal: options.isStdinTerminal ?? false,
       async *chunks() {

@@ -44,10 +44,11 @@ if (!hasTemplate || built < Math.max(...SOURCES.map((name) => newestMs(at(name))
 }
 
 function run(what, command, args) {
-  console.log(`${what} …`);
+  // All of it is talk: stdout belongs to what is run after it, whose data may be piped.
+  console.error(`${what} …`);
   // Windows finds npm only through a shell.
   const isBatch = process.platform === 'win32' && command === 'npm';
-  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: isBatch });
+  const result = spawnSync(command, args, { cwd: root, stdio: ['inherit', process.stderr, 'inherit'], shell: isBatch });
   if (result.status === 0) return;
   console.error(`${what} failed (${result.error?.message ?? `exit code ${result.status ?? result.signal}`}).`);
   process.exit(1);

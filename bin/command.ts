@@ -134,6 +134,11 @@ export interface Context {
   readonly version: string;
   /** All commands there are; the group named "" holds those without a group. */
   readonly catalogue: readonly CommandGroup[];
+  /**
+   * The command line as it was given, each argument ended by a NUL, where the system tells (Linux): what is no UTF-8
+   * has become U+FFFD in argv.
+   */
+  commandLine(): Uint8Array | undefined;
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;

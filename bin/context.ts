@@ -1,5 +1,5 @@
 /** The real world behind Context: this process's streams, clock, environment and brain. Loads each part when asked. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { homedir, userInfo } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -20,6 +20,7 @@ export function createContext(signal: AbortSignal): Context {
     env,
     version,
     catalogue: CATALOGUE,
+    commandLine,
     stdin: {
       get isTerminal() {
         return process.stdin.isTTY === true;
@@ -90,6 +91,14 @@ export function createContext(signal: AbortSignal): Context {
       return existsSync(BOX_SETTINGS) ? [...ofBrain, ...(await inspectBox())] : ofBrain;
     },
   };
+}
+
+function commandLine(): Uint8Array | undefined {
+  try {
+    return readFileSync('/proc/self/cmdline');
+  } catch {
+    return undefined; // Only Linux has it.
+  }
 }
 
 async function inspectBox(): Promise<Finding[]> {

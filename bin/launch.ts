@@ -47,7 +47,7 @@ function readIfSound(file: string): Buffer | undefined {
 function keepCompiled(): void {
   try {
     if (!fs.existsSync(home)) return;
-    fs.mkdirSync(cacheDirectory, { recursive: true, mode: 0o700 });
+    if (!fs.existsSync(cacheDirectory)) fs.mkdirSync(cacheDirectory, { mode: 0o700 });
     const partial = `${cacheFile}.${process.pid}`;
     const descriptor = fs.openSync(partial, 'wx', 0o600);
     const data = script.createCachedData();

@@ -22,6 +22,10 @@ export async function main(argv: readonly string[], context: Context): Promise<n
 const GLOBAL_SPELLINGS = GLOBAL_OPTIONS.flatMap((spec) => flagOf(spec).spellings);
 
 async function dispatch(argv: readonly string[], context: Context): Promise<number> {
+  if (argv.some((argument) => argument.includes('\uFFFD'))) {
+    const { requireUtf8 } = await import('./argument-bytes.ts');
+    requireUtf8(argv, context.commandLine());
+  }
   const first = takeWord(argv);
   if (first.word === undefined) {
     if (first.rest.includes('--version') || first.rest.includes('-v')) {

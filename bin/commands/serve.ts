@@ -1,4 +1,5 @@
 /** `sm serve`: runs the sync server in the foreground until it is interrupted. Its log goes to stderr, as JSON lines. */
+import { isBlockedPort } from '../../lib/core/ports.ts';
 import { quoteShort, usageError } from '../arguments.ts';
 import type { CommandModule, Options } from '../command.ts';
 import { writeJson } from '../print/json.ts';
@@ -55,6 +56,12 @@ export const command: CommandModule = {
 function portOf(options: Options): number {
   const text = options.text('port');
   if (text === undefined) return PORT_DEFAULT;
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) {
+    if (!isBlockedPort(text)) return Number(text);
+    throw usageError(
+      `No client connects to port ${Number(text)}: Node and browsers keep it for another protocol.`,
+      `Choose another port, for example --port ${PORT_DEFAULT}.`,
+    );
+  }
   throw usageError(`--port must be a number from 0 to 65535, but is ${quoteShort(text)}.`, 'For example: --port 7788');
 }

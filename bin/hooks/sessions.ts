@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { sha256Hex } from '../../lib/protocol/hash.ts';
+import { makeDirectory } from '../../lib/scope/make-directory.ts';
 import { brainPaths } from '../../lib/scope/paths.ts';
 import type { Context } from '../command.ts';
 
@@ -26,7 +27,7 @@ export function readSession(context: Context, sessionId: string): SessionMark | 
 
 export function writeSession(context: Context, sessionId: string, mark: SessionMark): void {
   const file = fileOf(context, sessionId);
-  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  makeDirectory(path.dirname(file), 0o700);
   fs.writeFileSync(file, JSON.stringify(mark), { mode: 0o600 });
   for (const name of fs.readdirSync(path.dirname(file))) {
     const other = path.join(path.dirname(file), name);

@@ -30,6 +30,7 @@ export function readSource({ source, place, projectId, sinceMs, env }: SourceReq
       case 'adr':
         return adrRecords(markdownIn(place), projectId, nameOf(place));
       case 'git':
+        fs.accessSync(place); // Else the repository around a slip of the finger would be taken.
         return commitRecords(commitsOf(place, env, sinceMs), projectId);
       case 'instructions':
         return instructionRecords({ ...readText(place), path: nameOf(place) }, projectId);

@@ -9,6 +9,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { SmError, toSmError } from '../core/errors.ts';
 import { CODING_AGENTS } from '../core/vocabulary.ts';
+import { ensurePrivateDirectory } from '../host/places.ts';
 import { sha256Hex } from '../protocol/hash.ts';
 import { type AgentName, type Places, PROGRAMS, type SetupScope, wishesOf } from './catalogue.ts';
 import { applyEdit, revertEdit } from './edit.ts';
@@ -69,7 +70,7 @@ export function planSetup(request: SetupRequest): PlannedFile[] {
 /** Writes what was planned, backups first. @throws SmError naming the file; those before it are written then */
 export function carryOut(request: SetupRequest, planned: readonly PlannedFile[]): void {
   const notes = readNotes(request);
-  fs.mkdirSync(request.stateDirectory, { recursive: true, mode: 0o700 });
+  ensurePrivateDirectory(request.stateDirectory);
   // What holds already is noted as well: somebody else's taking back must leave it.
   for (const { file } of request.isRemoving ? [] : wishesOf(request.agent, placesOf(request))) {
     const note = notes.get(file);

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { SmError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
+import { explainFileError } from '../store/file-errors.ts';
 import { ConnectionLost, HostConnection } from './connection.ts';
 import { tryTakeLock } from './lock.ts';
 import { placesOf, readHostInfo } from './places.ts';
@@ -57,8 +58,11 @@ export async function stopHost(
   });
 }
 
+/** @throws SmError `store_foreign` where something else is in its place */
 export function hostLogFile(brainDirectory: string): string {
-  return placesOf(brainDirectory).logFile;
+  const { logFile } = placesOf(brainDirectory);
+  if (fs.statSync(logFile, { throwIfNoEntry: false })?.isDirectory() !== true) return logFile;
+  throw explainFileError(Object.assign(new Error('is a directory'), { code: 'EISDIR' }), logFile);
 }
 
 async function ask({ brainDirectory, silenceMsMax }: ControlOptions, type: 'status' | 'stop'): Promise<unknown> {

@@ -1,11 +1,13 @@
 /**
- * Examines a brain and says what to do. Reads everything there is, changes nothing unless asked to rebuild, and keeps
+ * Examines a brain and says what to do. Reads everything there is, leaves all as it was unless asked to rebuild, and keeps
  * going after a bad finding: the next check may explain it.
  */
 import fs from 'node:fs';
 import type { Brain } from '../brain/contract.ts';
 import { SmError, toSmError } from '../core/errors.ts';
 import { DISK_RESERVE_BYTES } from '../core/limits.ts';
+import { checkCanMake } from '../scope/make-directory.ts';
+import { explainFileError } from '../store/file-errors.ts';
 import { connectBrain } from './client.ts';
 import { hostStatus } from './control.ts';
 import { readLockHolder, tryTakeLock } from './lock.ts';
@@ -28,26 +30,38 @@ export interface InspectOptions {
 const MEBIBYTE = 1024 * 1024;
 const DISK_COMFORT_BYTES = 512 * MEBIBYTE;
 
+/** Named outright: the names are part of the contract, and a function's own name does not outlive the build. */
+const CHECKS: readonly [check: string, inspect: (directory: string) => Finding | Promise<Finding>][] = [
+  ['directory', inspectDirectory],
+  ['disk', inspectDisk],
+  ['owner', inspectOwner],
+];
+
 /** Every finding about the brain, in the order in which they build on each other. */
 export async function inspectBrain(options: InspectOptions): Promise<Finding[]> {
   const findings = [inspectNode(options.clientVersion)];
   if (!fs.existsSync(options.brainDirectory)) {
-    findings.push({
-      check: 'directory',
-      status: 'ok',
-      message: `${options.brainDirectory} does not exist yet; the first "sm brain record" makes it.`,
-    });
+    findings.push(await guarded('directory', () => inspectAbsent(options.brainDirectory)));
     return findings;
   }
-  for (const check of [inspectDirectory, inspectDisk, inspectOwner]) {
-    findings.push(await guarded(check.name.replace('inspect', '').toLowerCase(), () => check(options.brainDirectory)));
-  }
+  for (const [check, inspect] of CHECKS) findings.push(await guarded(check, () => inspect(options.brainDirectory)));
   findings.push(...(await inspectContents(options)));
   return findings;
 }
 
 function inspectNode(clientVersion: string): Finding {
   return { check: 'versions', status: 'ok', message: `stackmemory ${clientVersion}, Node ${process.versions.node}` };
+}
+
+/** @throws SmError where it could not be made */
+function inspectAbsent(directory: string): Finding {
+  try {
+    checkCanMake(directory);
+  } catch (error) {
+    throw explainFileError(error, directory);
+  }
+  const message = `${directory} does not exist yet; the first "sm brain record" makes it.`;
+  return { check: 'directory', status: 'ok', message };
 }
 
 function inspectDirectory(directory: string): Finding {

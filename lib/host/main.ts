@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { toSmError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
+import { explainFileError } from '../store/file-errors.ts';
 import { BrainEngine } from './engine.ts';
 import { HOST_READY_DESCRIPTOR, type HostStartReport } from './host-process.ts';
 import { createLog } from './log-file.ts';
@@ -102,7 +103,7 @@ async function serve(): Promise<void> {
 
   process.on('SIGTERM', () => void stop('SIGTERM'));
   process.on('SIGINT', () => void stop('SIGINT'));
-  if (process.platform !== 'win32') fs.rmSync(socket, { force: true }); // Ours to remove: we hold the lock.
+  if (process.platform !== 'win32') removeSocket(socket);
   await server.listen(socket);
   const info: HostInfo = { pid: process.pid, version, socket, secret, startedAt, lockId: lockIdOf(places) ?? '' };
   writeHostInfo(places, info);
@@ -120,6 +121,15 @@ async function serve(): Promise<void> {
     keepers.check();
   } catch (error) {
     await stop(`the brain does not open: ${(error as Error).message}`); // Those who wait are told why first.
+  }
+}
+
+/** What a host before has left behind is ours to remove: we hold the lock. */
+function removeSocket(socket: string): void {
+  try {
+    fs.rmSync(socket, { force: true });
+  } catch (error) {
+    throw explainFileError(error, socket);
   }
 }
 

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { SmError } from '../core/errors.ts';
+import { makeDirectory } from '../scope/make-directory.ts';
 import { explainFileError } from '../store/file-errors.ts';
 
 /** Socket addresses hold 108 bytes on Linux and 104 on macOS, with a final NUL. */
@@ -48,7 +49,7 @@ export function placesOf(directory: string): BrainPlaces {
 /** Makes the brain's directory where it is missing, and checks that it is private. @throws SmError `no_permission` */
 export function ensurePrivateDirectory(directory: string): void {
   try {
-    const firstMade = fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const firstMade = makeDirectory(directory, 0o700);
     if (firstMade !== undefined) fsyncUpwards(directory, path.dirname(firstMade));
     const stat = fs.statSync(directory);
     if (!stat.isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
@@ -134,7 +135,7 @@ export function writeHostInfo(places: BrainPlaces, info: HostInfo): void {
     fs.writeFileSync(partial, JSON.stringify(info), { mode: 0o600 });
     fs.renameSync(partial, places.hostInfoFile);
   } catch (error) {
-    fs.rmSync(partial, { force: true });
+    if (fs.lstatSync(partial, { throwIfNoEntry: false })?.isFile() === true) fs.rmSync(partial, { force: true });
     throw explainFileError(error, places.directory);
   }
 }
@@ -153,6 +154,6 @@ export function readHostInfo(places: BrainPlaces): HostInfo | undefined {
     return isWhole && info.lockId === lockIdOf(places) ? (info as HostInfo) : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw explainFileError(error, places.directory);
+    throw explainFileError(error, places.hostInfoFile);
   }
 }

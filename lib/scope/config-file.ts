@@ -11,7 +11,6 @@ import {
   fchownSync,
   fsyncSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
@@ -24,6 +23,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { SmError, type ErrorCode } from '../core/errors.ts';
 import { type Config, parseConfig, readConfigText } from './config.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** New values of `auth`; null removes a key, and an absent one stays as it is. */
 export type AuthChange = { readonly [K in keyof Required<NonNullable<Config['auth']>>]?: string | null };
@@ -62,7 +62,7 @@ function writeConfig(file: string, change: (config: Config) => Config): void {
       parseConfig(text, file);
       const target = targetOf(file);
       if (text === before && isPrivate(target)) return;
-      makeDirectory(dirname(target));
+      makeDurableDirectory(dirname(target));
       if (!replaceFile(target, text, () => readConfigText(file) === before)) continue;
       removeLeftovers(target);
       return;
@@ -86,7 +86,7 @@ export function checkWritable(file: string): void {
     const text = readConfigText(file) ?? '{}\n';
     parseConfig(text, file);
     const target = targetOf(file);
-    makeDirectory(dirname(target));
+    makeDurableDirectory(dirname(target));
     replaceFile(target, text, () => false);
   });
 }
@@ -117,8 +117,8 @@ function isPrivate(target: string): boolean {
 }
 
 /** Makes the directory where it is missing, and its name durable. */
-function makeDirectory(directory: string): void {
-  const firstMade = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+function makeDurableDirectory(directory: string): void {
+  const firstMade = makeDirectory(directory, DIRECTORY_MODE);
   if (firstMade === undefined) return;
   const last = dirname(firstMade);
   for (let current = directory; current !== last && current !== dirname(current);) {

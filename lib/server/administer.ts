@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { errorFromJson, SmError, type SmErrorJson } from '../core/errors.ts';
 import { ADMINISTRATION } from './administration.ts';
+import { hasServerData } from './data-directory.ts';
 import { openEmbeddedServerStore } from './embedded-store.ts';
 import { openPostgresServerStore } from './postgres-store.ts';
 import { findRunningServer } from './serving.ts';
@@ -17,10 +18,21 @@ const WILDCARDS: Record<string, string> = { '0.0.0.0': '127.0.0.1', '[::]': '[::
 export interface AdministerOptions {
   dataDirectory: string;
   databaseUrl?: string;
+  /** Told before a store is made where there is none. */
+  onNewStore?: (dataDirectory: string) => void;
 }
 
-/** @param operation such as `key/create` */
+/**
+ * A directory in which no server has ever been is mostly a slip, and a key made there would open nothing: only the first
+ * key of a new workspace, with which a server may begin, makes a store.
+ * @param operation such as `key/create`
+ * @throws SmError `not_found` where there is no store
+ */
 export async function administer(options: AdministerOptions, operation: string, request: unknown): Promise<unknown> {
+  if (options.databaseUrl === undefined && !hasServerData(options.dataDirectory)) {
+    if (!mayBegin(operation, request)) throw noStore(options.dataDirectory);
+    options.onNewStore?.(options.dataDirectory);
+  }
   let store: ChangeStore;
   try {
     store = await (options.databaseUrl === undefined
@@ -37,6 +49,19 @@ export async function administer(options: AdministerOptions, operation: string, 
   } finally {
     await store.close();
   }
+}
+
+function mayBegin(operation: string, request: unknown): boolean {
+  return operation === 'key/create' && (request as { newWorkspace?: unknown }).newWorkspace !== undefined;
+}
+
+function noStore(dataDirectory: string): SmError {
+  return new SmError({
+    code: 'not_found',
+    message: `No server has its data in ${dataDirectory}; nothing was made there.`,
+    hint: 'Give the --data of the server, or begin a new one: "sm serve", or "sm server key create --new-workspace <name>".',
+    details: { dataDirectory },
+  });
 }
 
 async function askRunningServer(dataDirectory: string, operation: string, request: unknown): Promise<unknown> {

@@ -10,6 +10,7 @@ import { SmError } from '../core/errors.ts';
 import { type HeldLock, tryTakeLock } from '../host/lock.ts';
 import { ensurePrivateDirectory } from '../host/places.ts';
 import { assetPath } from '../store/assets.ts';
+import { refuseLink } from '../store/data-directory.ts';
 import { fsyncDirectory } from '../store/durable-fs.ts';
 import { explainFileError } from '../store/file-errors.ts';
 import { openPgliteStore, POSTGRES_MAJOR, type StoreSchema } from '../store/pglite.ts';
@@ -54,10 +55,20 @@ export function lockServerDirectory(directory: string): HeldLock {
   });
 }
 
+function serverDataOf(directory: string): string {
+  return path.join(directory, 'data');
+}
+
+/** Whether a server's data have ever been in `directory`, or anything else in their place. */
+export function hasServerData(directory: string): boolean {
+  return fs.lstatSync(serverDataOf(directory), { throwIfNoEntry: false }) !== undefined;
+}
+
 /** Makes the data directory where there is none, and checks the one that is there. The caller holds the lock. */
 export async function ensureServerData(directory: string): Promise<string> {
-  const dataDirectory = path.join(directory, 'data');
+  const dataDirectory = serverDataOf(directory);
   try {
+    refuseLink(dataDirectory);
     for (const name of fs.readdirSync(directory)) {
       if (name.startsWith(TEMPORARY_PREFIX)) fs.rmSync(path.join(directory, name), { recursive: true, force: true });
     }
@@ -116,7 +127,8 @@ function readMarker(dataDirectory: string): Partial<typeof MARKER> | undefined {
   try {
     return JSON.parse(fs.readFileSync(path.join(dataDirectory, MARKER_FILE), 'utf8')) as Partial<typeof MARKER>;
   } catch (error) {
-    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof SyntaxError || code === 'ENOENT' || code === 'EISDIR') return undefined;
     throw error;
   }
 }

@@ -51,6 +51,7 @@ export async function ensureDataDirectory(
   brainDirectory: string,
 ): Promise<{ dataDirectory: string; created: boolean }> {
   const dataDirectory = dataDirectoryOf(brainDirectory);
+  refuseLink(dataDirectory);
   removeLeftovers(brainDirectory);
   if (!isAbsentOrEmpty(dataDirectory)) {
     checkDataDirectory(dataDirectory);
@@ -68,6 +69,20 @@ export function isAbsentOrEmpty(dataDirectory: string): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
     throw explainFileError(error, dataDirectory);
   }
+}
+
+/**
+ * Refuses a link in the place of the data directory. The lock is beside it and would not guard what it leads to, which
+ * other links may lead to as well; and one that leads nowhere, to a disk that is not there, is no new brain.
+ * @throws SmError `store_foreign`
+ */
+export function refuseLink(dataDirectory: string): void {
+  if (fs.lstatSync(dataDirectory, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
+  throw new SmError({
+    code: 'store_foreign',
+    message: `${dataDirectory} is a symbolic link, which is in the way: the lock beside it does not guard what it leads to.`,
+    hint: `Move what it leads to back into its place, and link or mount all of ${path.dirname(dataDirectory)} instead. Nothing was changed.`,
+  });
 }
 
 /** Refuses a directory that this version must not open. Reads two small files and writes nothing. @throws SmError */

@@ -21,6 +21,14 @@ export function explainFileError(error: unknown, place: string): unknown {
         hint: 'Give yourself the directory (chown, chmod u+rwX), or point STACKMEMORY_HOME at one that is yours.',
         cause: error,
       });
+    case 'EISDIR':
+    case 'ERR_FS_EISDIR':
+      return new SmError({
+        code: 'store_foreign',
+        message: `${placeOf(error) ?? place} is in the way: it is a directory where a file belongs.`,
+        hint: 'Move that directory away, or point STACKMEMORY_HOME at another one.',
+        cause: error,
+      });
     case 'ENOTDIR':
     case 'EEXIST':
       return new SmError({
@@ -32,4 +40,10 @@ export function explainFileError(error: unknown, place: string): unknown {
     default:
       return error;
   }
+}
+
+/** What the failure itself names: of a renaming the new name. */
+function placeOf(error: unknown): string | undefined {
+  const { dest, path } = error as { dest?: string; path?: string };
+  return dest ?? path;
 }

@@ -127,13 +127,20 @@ async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {
   } catch (error) {
     throw new SmError({
       code: /No space left/i.test(complaints.join(' ')) ? 'disk_full' : 'store_damaged',
-      message: `The brain's database does not open. ${complaints.slice(0, 3).join(' ') || String(error)}`.trim(),
+      message: `The brain's database does not open. ${complaints.slice(0, 3).join(' ') || textOf(error)}`.trim(),
       hint:
         'If the disk is full, free some space and try again. Otherwise restore the brain directory from a backup, or ' +
         'move it aside and "sm brain import" an export. Nothing that was recorded has been changed.',
       cause: error,
     });
   }
+}
+
+/** Emscripten's file system throws objects that are no errors, with a number of WASI's. */
+function textOf(thrown: unknown): string {
+  if (thrown instanceof Error || typeof thrown !== 'object' || thrown === null) return String(thrown);
+  const { name, errno } = thrown as { name?: unknown; errno?: unknown };
+  return `${typeof name === 'string' ? name : 'Something'} was thrown${typeof errno === 'number' ? `, errno ${errno}` : ''}.`;
 }
 
 /** A commit must cause an fsync; otherwise an acknowledgement would be worth nothing. */

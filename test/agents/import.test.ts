@@ -68,8 +68,12 @@ test('[X28] what is no such source is refused, by name', async () => {
     return [exitCode, stderr];
   };
   expect(await run('x.json', '--source', 'beads')).toEqual([2, expect.stringContaining('line 1 is not JSON')]);
-  expect(await run('nowhere', '--source', 'adr')).toEqual([expect.any(Number), expect.stringContaining('nowhere')]);
   expect(await run('--source', 'adr')).toEqual([2, expect.stringContaining('needs its file or folder')]);
+  // Beside a repository, which must not be taken in the place of the one that was meant.
+  execFileSync('git', ['init', '--quiet'], { cwd: home });
+  for (const source of ['adr', 'git', 'instructions', 'mcp-memory', 'beads']) {
+    expect(await run('nowhere', '--source', source)).toEqual([3, expect.stringContaining('"nowhere" cannot be read')]);
+  }
   expect(await run('x.json', '--source', 'elsewhere')).toEqual([2, expect.any(String)]);
   expect(await run('x.json', '--dry-run')).toEqual([2, expect.stringContaining('--dry-run goes with --source')]);
   expect(await run('/', '--source', 'git')).toEqual([3, expect.stringContaining('no git repository')]);

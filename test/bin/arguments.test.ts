@@ -67,6 +67,28 @@ describe('values', () => {
     );
   });
 
+  it('[X1] an argument that is no UTF-8 is refused, and one that holds U+FFFD itself is not', async () => {
+    const argv = ['brain', 'record', '--title', 'caf\uFFFD'];
+    const typed = (title: number[]) =>
+      Buffer.concat([Buffer.from(`node\0--switch\0sm.cjs\0brain\0record\0--title\0caf`), Buffer.from([...title, 0])]);
+    const { code, err, brain } = await sm(argv, { commandLine: typed([0xe9]) });
+    expect({ code, calls: brain.calls }).toEqual({ code: 2, calls: [] });
+    expect(err).toContain('is no UTF-8');
+    expect(err).toContain('stdin');
+    const failed = await sm([...argv.slice(0, 3), '--json', 'caf\uFFFD'], { commandLine: typed([0xed, 0xa0, 0x80]) });
+    expect(JSON.parse(failed.err)).toMatchObject({ error: 'bad_request' });
+    // U+FFFD in UTF-8; what is no UTF-8 elsewhere on the line; and a system that does not tell.
+    for (const commandLine of [
+      typed([0xef, 0xbf, 0xbd]),
+      Buffer.from([0xe9, 0, ...typed([0xef, 0xbf, 0xbd])]),
+      undefined,
+    ]) {
+      const recorded = await sm(argv, commandLine === undefined ? {} : { commandLine });
+      expect(recorded.code).toBe(0);
+      expect(recorded.brain.lastRequest('record')).toMatchObject({ drafts: [{ title: 'caf\uFFFD' }] });
+    }
+  });
+
   it('[X1] an empty value is a value: it clears a field', async () => {
     const { brain } = await sm(['brain', 'edit', '01980c2e', '--summary', '', '--tags', '']);
     expect(brain.lastRequest('edit').edit).toEqual({ summary: '', tags: [] });

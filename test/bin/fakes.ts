@@ -281,6 +281,8 @@ export interface World extends ServerLog {
 export interface WorldOptions {
   env?: Record<string, string>;
   columns?: number;
+  /** What the system has of the command line. */
+  commandLine?: Uint8Array;
   stdin?: Iterable<Uint8Array> | string;
   isStdinTerminal?: boolean;
   brain?: FakeBrain;
@@ -321,6 +323,7 @@ export function createWorld(options: WorldOptions = {}): World {
     env: options.env ?? {},
     version: '1.2.3',
     catalogue: CATALOGUE,
+    commandLine: () => options.commandLine,
     stdin: {
       isTerminal: options.isStdinTerminal ?? false,
       async *chunks() {

@@ -244,6 +244,10 @@ describe('login with a key', () => {
         expect(err).not.toContain(SECRET);
       }
     }
+    const blocked = await sm(['login', 'a@b.c', '--url', 'http://127.0.0.1:6000']);
+    expect({ code: blocked.code, asked: blocked.asked }).toEqual({ code: 2, asked: [] });
+    expect(blocked.err).toContain('--url names port 6000, to which no client connects');
+    expect(blocked.err).not.toMatch(/bug|when it answers/);
     // Of another server than the one that the key in the configuration is for.
     const elsewhere = await sm(['login', '--url', 'https://other.example.org'], { account: LOGGED_IN });
     expect({ code: elsewhere.code, asked: elsewhere.asked }).toEqual({ code: 2, asked: [] });

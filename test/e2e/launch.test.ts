@@ -87,3 +87,17 @@ test('[X27] a command without a home makes none', () => {
   expectVersion();
   expect(fs.existsSync(home)).toBe(false);
 });
+
+test.skipIf(process.platform !== 'linux')('[X1] bytes that are no UTF-8 are refused, as a shell gives them', () => {
+  const script = 'exec "$0" "$1" brain record --json --title "$(printf "caf\\351")"';
+  const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', script, process.execPath, program], {
+    env: { ...process.env, STACKMEMORY_HOME: path.join(home, 'none') },
+    encoding: 'utf8',
+  });
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(JSON.parse(stderr)).toMatchObject({
+    error: 'bad_request',
+    message: expect.stringContaining('no UTF-8') as string,
+  });
+  expect(fs.existsSync(path.join(home, 'none'))).toBe(false);
+});

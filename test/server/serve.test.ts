@@ -167,6 +167,43 @@ test('[V12] what stands in the way of serving is said, with what to do', async (
   }
 });
 
+test('[V17] a port to which no client connects is refused before anything is made', async () => {
+  const { code, talk } = await sm('serve', '--port', '6000', '--data', path.join(home, 'blocked'));
+  expect(code).toBe(2);
+  expect(talk).toContain('No client connects to port 6000');
+  expect(fs.existsSync(path.join(home, 'blocked'))).toBe(false);
+});
+
+test('[V17] administration of a directory without a server fails and makes nothing', async () => {
+  const slip = path.join(home, 'slip');
+  const empty = path.join(home, 'empty');
+  fs.mkdirSync(empty);
+  for (const words of [
+    ['key', 'list'],
+    ['key', 'revoke', 'k3v9x2mq'],
+    ['key', 'create', '--workspace', 'acme'],
+    ['invite', 'create'],
+    ['invite', 'list'],
+    ['invite', 'revoke', 'k3v9x2mq'],
+    ['workspace', 'list'],
+    ['epoch', 'renew'],
+  ]) {
+    const { code, out, talk } = await sm('server', ...words, '--data', slip);
+    expect({ words, code, out }).toEqual({ words, code: 3, out: '' });
+    expect(talk).toContain(`No server has its data in ${slip}`);
+  }
+  expect((await sm('server', 'key', 'list', '--data', empty, '--json')).code).toBe(3);
+  expect([fs.existsSync(slip), fs.readdirSync(empty)]).toEqual([false, []]);
+});
+
+test('[V17] the first key of a new workspace begins a store, and says so', async () => {
+  const data = path.join(home, 'begun');
+  const create = ['server', 'key', 'create', '--new-workspace', 'acme', '--json', '--data', data];
+  const first = await sm(...create);
+  expect(first).toMatchObject({ code: 0, talk: `${data}: a new store is made here.\n` });
+  expect(await sm(...create)).toMatchObject({ code: 0, talk: '' });
+});
+
 test('[V13] the embedded store keeps everything over a restart, and is locked while it is open', async () => {
   const dataDirectory = path.join(home, 'kept');
   const first = await openEmbeddedServerStore({ dataDirectory });

@@ -161,6 +161,24 @@ test.each(['a file', 'a link to a file'])('[L7] %s in the place of the data dire
   expect(hashTree(directory)).toEqual(before);
 });
 
+test.each(['the data', 'nothing'])('[L7] a link to %s in the place of the data directory is refused', async (what) => {
+  const directory = copyOfSound(what === 'nothing' ? /^$/ : /(?:)/);
+  const data = path.join(directory, 'data');
+  if (what === 'the data') fs.renameSync(data, path.join(directory, 'elsewhere'));
+  fs.symlinkSync('elsewhere', data);
+  const before = hashTree(directory);
+  await expectRefusal(directory, 'store_foreign', /symbolic link.*link or mount all of/);
+  expect(hashTree(directory)).toEqual(before);
+});
+
+test('[L7] what PGlite throws that is no error is told by its name and number', async () => {
+  const directory = copyOfSound();
+  const link = path.join(directory, 'link');
+  fs.symlinkSync('data', link);
+  const error: unknown = await openPgliteStore(link).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: 'store_damaged', message: expect.stringMatching(/ErrnoError.*errno \d+/) });
+});
+
 test.each(['', MARKER_FILE])('[L7] a data directory whose "%s" may not be read is no new brain', async (name) => {
   const directory = copyOfSound();
   const item = path.join(directory, 'data', name);

@@ -13,7 +13,12 @@ export async function administer<Answer>(
 ): Promise<Answer> {
   const store = storeOf(context, options);
   const { loadServer } = await import('../../../lib/server/load.ts');
-  return (await loadServer().administer(store, operation, request)) as Answer;
+  const news: Promise<void>[] = [];
+  const onNewStore = (directory: string) =>
+    void news.push(context.stderr.write(`${escapeLine(directory)}: a new store is made here.\n`));
+  const answer = await loadServer().administer({ ...store, onNewStore }, operation, request);
+  await Promise.all(news);
+  return answer as Answer;
 }
 
 /** JSON where it is asked for, else the lines that `render` makes. */

@@ -3,7 +3,8 @@ import type { AttachOptions, SessionSource } from './hub.ts';
 import { spawnTerminal } from './pty.ts';
 import type { Terminal } from './session.ts';
 import { SmError } from '../lib/core/errors.ts';
-import { checkDirectory, type Environment, findProgram, Tmux } from './tmux.ts';
+import { checkDirectory, findProgram } from './programs.ts';
+import { type Environment, Tmux } from './tmux.ts';
 
 export interface Agent {
   /** What a session runs: a program and its arguments. */

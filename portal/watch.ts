@@ -48,27 +48,29 @@ export class Watch {
   #histories: ReadonlyMap<string, History> = new Map();
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
+  /** The look that is under way, or the last one. */
+  #looking: Promise<void> = Promise.resolve();
 
   constructor(rim: WatchRim) {
     this.#rim = rim;
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.#look(), INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      if (!this.#isLooking) this.#looking = this.#look();
+    }, INTERVAL_MS);
     this.#isLooking = true;
-    void this.#rim
+    this.#looking = this.#rim
       .endOrphans()
       .catch(() => undefined) // tmux does not answer: whoever is left watches on, and changes nothing.
-      .then(() => {
-        this.#isLooking = false;
-        return this.#look();
-      });
+      .then(() => this.#look());
   }
 
-  /** Resolves when none of its clients is left. */
+  /** Resolves when none of its clients is left, and nothing more is asked of tmux. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    await this.#looking;
     await Promise.all([...this.#watched.keys()].map((name) => this.#forget(name)));
   }
 
@@ -86,7 +88,6 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    if (this.#isLooking) return;
     this.#isLooking = true;
     try {
       const sessions = (await this.#rim.list()).slice(0, SESSIONS_WATCHED_MAX);

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { Absences, linesBetween } from '../../portal/absences.ts';
-import { checkName, findProgram } from '../../portal/tmux.ts';
+import { findProgram } from '../../portal/programs.ts';
+import { checkName } from '../../portal/tmux.ts';
 import { isTyped } from '../../portal/typing.ts';
 import { connect, PortalClient, scratchDirectory, SHELL, startPortal, type TestPortal } from '../support/portal.ts';
 

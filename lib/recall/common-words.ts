@@ -13,6 +13,8 @@ import type { RankedEntry } from './ranking.ts';
 
 /** The question's share of a title: less of it is something else. */
 const TITLE_SHARE_MIN = 0.5;
+/** The shortest titles are read, and so many more, since a title of fewer words may be longer. */
+const MORE_TITLES = 64;
 /** More words than these say something. */
 const WORDS_MAX = 32;
 
@@ -36,7 +38,7 @@ export async function titlesWith(
   const words = wordsIn(text);
   if (words.length === 0 || words.length > WORDS_MAX || !words.every((word) => ASCII_WORD.test(word))) return [];
   const shareMin = isLoose === true ? 0 : TITLE_SHARE_MIN;
-  const now = await readTitled(database, words, { scope, filter, limit, shareMin });
+  const now = await readTitled(database, words, { scope, filter, limit });
   const then = [...past.values()].flatMap(({ entry }) => (matchesFilter(entry, scope, filter) ? [entry] : []));
   return [...now, ...then]
     .map((entry) => ({ entry, score: shareOf(words, entry.title) }))
@@ -61,19 +63,18 @@ function shareOf(words: readonly string[], title: string): number {
   return ` ${all.join(' ')} `.includes(` ${words.join(' ')} `) ? words.length / all.length : 0;
 }
 
+/** The shortest: what share of them the words are is told by their own words. */
 async function readTitled(
   database: Database,
   words: readonly string[],
-  { scope, filter, limit, shareMin }: { scope: StoreScope; filter: StoreFilter; limit: number; shareMin: number },
+  { scope, filter, limit }: Question,
 ): Promise<Entry[]> {
   const isThere: SQL = sql`${brainEntries.title} ~* ${String.raw`\y${words.join('[^[:alnum:]]+')}\y`}`;
-  const count = sql`array_length(regexp_split_to_array(${brainEntries.title}, '[^[:alnum:]]+'), 1)`;
   const rows = await database
     .select()
     .from(brainEntries)
-    // An empty part at each end is no word; which titles are short enough is decided by their own words.
-    .where(and(entryCondition(scope, filter), isThere, sql`${words.length} >= ${shareMin}::float8 * (${count} - 2)`))
-    .orderBy(count, desc(brainEntries.updatedAt), desc(brainEntries.entryId))
-    .limit(limit);
+    .where(and(entryCondition(scope, filter), isThere))
+    .orderBy(sql`length(${brainEntries.title})`, desc(brainEntries.updatedAt), desc(brainEntries.entryId))
+    .limit(limit + MORE_TITLES);
   return rows.map(rowToEntry);
 }

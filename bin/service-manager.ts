@@ -23,13 +23,23 @@ export interface ServiceManager {
 export function serviceManager(env: Environment): ServiceManager {
   if (!env['NOTIFY_SOCKET']) return { ready: async () => {}, stopping: async () => {} };
   let timer: NodeJS.Timeout | undefined;
-  const tell = (...words: string[]) => runHelper(words, env);
+  let turn: Promise<void> = Promise.resolve();
+  let isFeeding = false;
+  /** One helper after the other: what is said first is heard first, and the end last. */
+  const tell = (...words: string[]) => (turn = turn.then(() => runHelper(words, env)));
+  /** Not again before the last time is over, so that a slow helper is not waited for by many. */
+  const feed = async (): Promise<void> => {
+    if (isFeeding) return;
+    isFeeding = true;
+    await tell('WATCHDOG=1');
+    isFeeding = false;
+  };
   return {
     async ready(status) {
       await tell('READY=1', `STATUS=${status}`);
       const periodMs = watchdogMs(env);
       clearInterval(timer);
-      if (periodMs !== undefined) timer = setInterval(() => void tell('WATCHDOG=1'), periodMs * WATCHDOG_SHARE).unref();
+      if (periodMs !== undefined) timer = setInterval(() => void feed(), periodMs * WATCHDOG_SHARE).unref();
     },
     async stopping() {
       clearInterval(timer);

@@ -29,6 +29,9 @@ const SUPERSEDED_SHARE = 0.05;
 /** What was found stale more than once is as good as superseded. */
 const DOUBTFUL_SHARE = 0.05;
 
+/** What a term is worth that few entries have, as a share of one that a single entry has: of 3,000 entries some thirty. */
+const RARE_SHARE = 0.6;
+
 /** Where a hit's score comes from, each as a share of the greatest score that the query could reach. */
 export interface Reasons {
   /** BM25 of the words. */
@@ -112,6 +115,7 @@ export function rank(
 ): RankedEntry[] {
   const worthOf = (term: string): number => worths.terms.get(term) ?? 0;
   const share = (part: number): number => Math.min(1, part / worths.max);
+  const isRare = (term: string): boolean => worthOf(term) >= RARE_SHARE * worths.rarest;
   const ranked = found.map((each, index) => {
     const { document, fields } = analysed(each);
     const bonus = index < REORDERED_MAX ? orderBonus(parsed.sequence, fields, worthOf) : 0;
@@ -121,7 +125,8 @@ export function rank(
       terms.some((term) => document.weights.has(term)) ? [word] : [],
     );
     const ofWords = (each.bm25 + bonus) * (1 - lowered);
-    const coverage = coverageOf(parsed.words, worths.byWord, (term) => document.weights.has(term));
+    const has = (term: string): boolean => document.weights.has(term);
+    const coverage = coverageOf(parsed.words, worths.byWord, has, isRare);
     const relevance =
       exact === undefined ? relevanceOf(share(ofWords), ofWords / worths.rarest, coverage) : share(ofWords);
     const reasons: Reasons = { words: share(each.bm25), order: share(bonus), lowered, relevance };

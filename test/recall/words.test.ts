@@ -86,17 +86,40 @@ test('[R10] in a sentence quotes and dashes are punctuation; what is left out is
 
 test('[R7] a name counts as its parts, a script without spaces by its pairs', () => {
   const covered = (query: string, ...terms: string[]) =>
-    coverageOf(parseQuery(query).words, new Map([['kuber', ['kubernet']]]), (term) => terms.includes(term));
-  expect(covered('pool-size-limit', 'pool', 'size')).toEqual({ asked: 3, matched: 2 });
-  expect(covered('tune pool-size-limit', 'poolsizelimit')).toEqual({ asked: 4, matched: 3 });
-  expect(covered('pool-size-limit', 'poolsizelimit')).toEqual({ asked: 1, matched: 1 });
-  expect(covered('kuber rollout', 'kubernet')).toEqual({ asked: 2, matched: 1 });
-  expect(covered('数据库连接', '数据', '连接')).toEqual({ asked: 4, matched: 2 });
+    coverageOf(
+      parseQuery(query).words,
+      new Map([['kuber', ['kubernet']]]),
+      (term) => terms.includes(term),
+      (term) => term !== 'sha256',
+    );
+  expect(covered('pool-size-limit', 'pool', 'size')).toMatchObject({ asked: 3, matched: 2 });
+  expect(covered('tune pool-size-limit', 'poolsizelimit')).toMatchObject({ asked: 4, matched: 3 });
+  expect(covered('pool-size-limit', 'poolsizelimit')).toMatchObject({ asked: 1, matched: 1 });
+  expect(covered('kuber rollout', 'kubernet')).toMatchObject({ asked: 2, matched: 1 });
+  expect(covered('数据库连接', '数据', '连接')).toMatchObject({ asked: 4, matched: 2 });
+});
+
+test('[R7] who names a thing by what it is called is answered, whatever else the question says', () => {
+  const isIdentified = (query: string, ...terms: string[]) =>
+    coverageOf(
+      parseQuery(query).words,
+      new Map(),
+      (term) => terms.includes(term),
+      (term) => term !== 'sha256',
+    ).isIdentified;
+  expect(isIdentified('status of STA-412', 'sta412', 'sta', '412')).toBe(true);
+  expect(isIdentified('what did 9fceb02a do', '9fceb02a', '9fceb02')).toBe(true);
+  // Its parts alone are no name; a name that many entries have tells nothing, nor does a short one.
+  expect(isIdentified('status of STA-412', 'sta', '412')).toBe(false);
+  expect(isIdentified('why sha256 here', 'sha256')).toBe(false);
+  expect(isIdentified('the S3 bucket', 's3')).toBe(false);
+  expect(relevanceOf(0.06, 0.2, { asked: 9, matched: 1, isIdentified: true })).toBeGreaterThan(RELEVANT_MIN);
+  expect(relevanceOf(0.06, 0.2, { asked: 9, matched: 1, isIdentified: false })).toBeLessThan(RELEVANT_MIN);
 });
 
 test('[R7] the more and the rarer words match, and the greater their share, the sooner it is an answer', () => {
   const of = (score: number, rarity: number, matched: number, asked: number) =>
-    relevanceOf(score, rarity, { asked, matched });
+    relevanceOf(score, rarity, { asked, matched, isIdentified: false });
   expect(of(0.4, 1, 3, 6)).toBeGreaterThan(of(0.4, 1, 1, 6));
   expect(of(0.4, 1, 3, 6)).toBeGreaterThan(of(0.4, 0.5, 3, 6));
   expect(of(0.4, 1, 3, 6)).toBeGreaterThan(of(0.2, 1, 3, 6));

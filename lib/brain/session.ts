@@ -197,7 +197,8 @@ export class BrainSession implements Brain {
   async #commitTogether(jobs: Job[]): Promise<void> {
     const requestBytes = jobs.reduce((sum, { bytes }) => sum + bytes, 0);
     try {
-      await this.#upkeep.requireRoom(requestBytes);
+      if (jobs.some(({ operation }) => operation === 'rebuild')) await this.#upkeep.requireRoomToRebuild();
+      else await this.#upkeep.requireRoom(requestBytes);
       const outcomes = await this.#store.database.transaction(async (transaction) => {
         const results: Outcome[] = [];
         for (const job of jobs) results.push(await this.#attempt(job, transaction));

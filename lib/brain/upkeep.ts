@@ -20,6 +20,9 @@ const VACUUM_AFTER_CHANGES = 2_000;
 /** Disk that a byte of a request may take until the next checkpoint: 13 were measured with long texts of many words. */
 const DISK_BYTES_PER_BYTE = 16;
 
+/** Beside what is there stand what it was, what it becomes, and the WAL of both. */
+const REBUILD_COPIES = 4;
+
 export class StoreUpkeep {
   readonly #store: OpenStore;
   readonly #directory: string;
@@ -67,8 +70,20 @@ export class StoreUpkeep {
   }
 
   /** Before a transaction. @throws SmError `disk_full` where the disk could not take it */
-  async requireRoom(requestBytes: number): Promise<void> {
-    const neededBytes = DISK_RESERVE_BYTES + DISK_BYTES_PER_BYTE * requestBytes;
+  requireRoom(requestBytes: number): Promise<void> {
+    return this.#requireFree(DISK_RESERVE_BYTES + DISK_BYTES_PER_BYTE * requestBytes);
+  }
+
+  /** Before all entries of a brain are made anew. @throws SmError `disk_full` */
+  async requireRoomToRebuild(): Promise<void> {
+    const [row] = await rowsOf<{ bytes: string | number }>(
+      this.#store.database,
+      sql`SELECT pg_total_relation_size('brain_entries') + pg_total_relation_size('brain_postings') AS bytes`,
+    );
+    await this.#requireFree(DISK_RESERVE_BYTES + REBUILD_COPIES * Number(row?.bytes ?? 0));
+  }
+
+  async #requireFree(neededBytes: number): Promise<void> {
     if (this.#freeBytes() >= neededBytes) return;
     // WAL that is not needed any more is given back to the disk; a checkpoint without room would end the database.
     if (this.isDue && this.#freeBytes() >= CHECKPOINT_ROOM_BYTES) await this.#checkpoint();

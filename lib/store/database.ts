@@ -26,12 +26,13 @@ export function sqlStateOf(error: unknown): string | undefined {
 
 /**
  * Whether the database itself can no longer be trusted after this failure and must be opened anew: insufficient
- * resources (53), system errors (58), internal errors (XX), or a failure that is not PostgreSQL's (a WASM abort).
+ * resources (53), system errors (58), internal errors (XX), or a failure that is not PostgreSQL's (a WASM abort). A full
+ * disk may also show as a statement that does not come to its end (24000), and no later one can begin then.
  */
 export function isPoisoned(error: unknown): boolean {
   if (error instanceof SmError) return error.code === 'disk_full' || error.code === 'store_failed';
   const state = sqlStateOf(error);
-  return state === undefined || /^(53|58|XX)/.test(state);
+  return state === undefined || /^(53|58|XX|24000)/.test(state);
 }
 
 /** What a database failure means to a user. */

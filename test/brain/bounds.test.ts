@@ -113,6 +113,19 @@ test('[L13] a large request needs more room than a small one', async () => {
   await opened.dispose();
 });
 
+test('[L13] entries are made anew only where the disk has room for all of them beside those that are there', async () => {
+  const opened = await openTestSession();
+  await opened.session.run('record', requestOf(Array.from({ length: 20 }, (_, n) => largeDraft(n))));
+  // Enough for any small request.
+  const disk = pretendFree(DISK_RESERVE_BYTES + 2 * MIB);
+  await opened.session.run('record', requestOf([{ title: 'small' }]));
+  await expect(opened.session.run('rebuild', {})).rejects.toMatchObject({ code: 'disk_full' });
+  expect(opened.session.poison).toBeUndefined();
+  disk.mockRestore();
+  expect(await opened.session.run('rebuild', {})).toMatchObject({ entries: 21, repaired: 0 });
+  await opened.dispose();
+});
+
 test('[L13] before writing is refused, WAL that nobody needs is given back', async () => {
   const opened = await openTestSession();
   await opened.session.run('record', requestOf([{ title: 'earlier' }]));

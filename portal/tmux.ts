@@ -94,7 +94,7 @@ export class Tmux {
 
   /** What stands on the screen of the session's current pane. */
   async screen(name: string): Promise<string> {
-    return (await this.#call(['capture-pane', '-p', '-t', `=${checkName(name)}:`])).out;
+    return (await this.#call(['capture-pane', '-p', '-t', targetOf(name)])).out;
   }
 
   /** Sessions whose names the portal can take, in tmux' order. */
@@ -170,25 +170,12 @@ export class Tmux {
 
   /** Turns the session's pane to the next older or newer place that has the text; without a text, to its end. */
   async find(name: string, text: string, direction: 'older' | 'newer'): Promise<boolean> {
-    const target = `=${checkName(name)}:`;
+    const target = targetOf(name);
     if (text === '') return (await this.#call(['send-keys', '-t', target, '-X', 'cancel'])).isFine;
     const search = direction === 'older' ? 'search-backward-text' : 'search-forward-text';
     const { out } = await this.#call([
-      ...[
-        'copy-mode',
-        '-e',
-        '-t',
-        target,
-        ';',
-        'send-keys',
-        '-t',
-        target,
-        '-X',
-        search,
-        escapeLastSemicolon(text),
-        ';',
-      ],
-      ...['display-message', '-p', '-t', target, '#{search_match}'],
+      ...inHistory(target, search, escapeLastSemicolon(text)),
+      ...[';', 'display-message', '-p', '-t', target, '#{search_match}'],
     ]);
     // What stands under the cursor afterwards; where nothing is found it stays where it was.
     return out.replace(/\n$/, '').toLowerCase() === text.toLowerCase();
@@ -196,20 +183,7 @@ export class Tmux {
 
   /** Turns the session's pane back by so many lines. */
   async back(name: string, lines: number): Promise<void> {
-    const target = `=${checkName(name)}:`;
-    await this.#call([
-      'copy-mode',
-      '-e',
-      '-t',
-      target,
-      ';',
-      'send-keys',
-      '-t',
-      target,
-      '-X',
-      'goto-line',
-      String(lines),
-    ]);
+    await this.#call(inHistory(targetOf(name), 'goto-line', String(lines)));
   }
 
   /** What a viewer runs. `ignoresSize` leaves the size of the session to the others. */
@@ -246,6 +220,16 @@ export class Tmux {
       });
     });
   }
+}
+
+/** The session's present pane. */
+function targetOf(name: string): string {
+  return `=${checkName(name)}:`;
+}
+
+/** Turns to the pane's history, which is left by itself at its end, and does something there. */
+function inHistory(target: string, ...command: string[]): string[] {
+  return ['copy-mode', '-e', '-t', target, ';', 'send-keys', '-t', target, '-X', ...command];
 }
 
 /**

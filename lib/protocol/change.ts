@@ -33,8 +33,8 @@ export function parseChange(input: unknown, workspaceId: string): ParsedChange {
 /** Of a request or an answer with a list of changes. */
 export function readList(changes: readonly unknown[], workspaceId: string): ReadChange[] {
   return changes.map((input) => {
-    const { changeId, seq } = toFields(input);
-    return { named: { changeId, seq }, parsed: parseChange(input, workspaceId) };
+    const fields = toFields(input);
+    return readOne(fields, checkEntry(fields), workspaceId);
   });
 }
 
@@ -49,9 +49,13 @@ export function readColumns(columns: EntryColumns | Record<string, unknown>, wor
       const hash = 'error' in checked ? `unnamed ${(unnamed += 1)}` : checked.hash;
       row['changeId'] = wireChangeId({ replicaId, entryId, updatedAt: updatedAt as number, hash });
     }
-    const { changeId, seq } = row;
-    return { named: { changeId, seq }, parsed: assemble(row, checked, workspaceId) };
+    return readOne(row, checked, workspaceId);
   });
+}
+
+function readOne(fields: Record<string, unknown>, checked: CheckedEntry, workspaceId: string): ReadChange {
+  const { changeId, seq } = fields;
+  return { named: { changeId, seq }, parsed: assemble(fields, checked, workspaceId) };
 }
 
 type CheckedEntry = ({ entry: Entry } & HashedContent) | { error: SmError };

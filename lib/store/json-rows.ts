@@ -15,5 +15,5 @@ export function toJsonRows(rows: readonly JsonRow[]): Buffer {
 }
 
 function toObject({ content, ...columns }: JsonRow): string {
-  return `${JSON.stringify({ ...columns }).slice(0, -1)},"content":${content}}`;
+  return `${JSON.stringify(columns).slice(0, -1)},"content":${content}}`;
 }

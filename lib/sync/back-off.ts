@@ -14,3 +14,17 @@ export function backOffMs(
   const ceiling = Math.min(maxMs, minMs * 2 ** Math.min(attempt - 1, 30));
   return Math.round(minMs / 2 + random() * (ceiling - minMs / 2));
 }
+
+/** Ends early, without a failure, when the signal is given: what comes next will notice. */
+export function waitFor(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, delayMs);
+    signal?.addEventListener('abort', end);
+  });
+}

@@ -5,12 +5,13 @@
  * login changes; a stopped one leaves no timer, call or stream behind.
  */
 import type { Brain } from '../brain/contract.ts';
-import { backOffMs } from './back-off.ts';
+import { backOffMs, waitFor } from './back-off.ts';
 import { EarliestTimer } from './earliest-timer.ts';
 import type { SyncReport } from './report.ts';
 import { WHOLE_WORKSPACE } from './session-types.ts';
 import { listen } from './stream.ts';
-import { type SyncOptions, syncOnce, waitFor } from './sync-once.ts';
+import type { SyncOptions } from './options.ts';
+import { syncOnce } from './sync-once.ts';
 import { CallFailure } from './transport.ts';
 
 /** Writes that follow each other go out together; the first of them waits no longer than this. */

@@ -7,11 +7,12 @@ export class LookAhead<Value> {
   #begun: Promise<Value> | undefined;
 
   /** Begins to read what `key` names, unless it has; what was begun before is forgotten. How it fails is told to who asks. */
-  begin(key: string, read: () => Promise<Value>): void {
-    if (this.#begun !== undefined && this.#key === key) return;
+  begin(key: string, read: () => Promise<Value>): Promise<Value> {
+    if (this.#begun !== undefined && this.#key === key) return this.#begun;
     this.#key = key;
     this.#begun = read();
     this.#begun.catch(() => undefined);
+    return this.#begun;
   }
 
   /** What was begun under `key`, once; else what `read` gives. */

@@ -52,7 +52,8 @@ export function outcomeOfPush(
   };
 }
 
-function positionAfter({ pushedSeq, chain }: SessionState, changes: readonly Change[]) {
+/** Where the server stands with this brain once it has answered for `changes`, whatever it says of each. */
+export function positionAfter({ pushedSeq, chain }: SessionState, changes: readonly Change[]) {
   return {
     pushedSeq: changes.at(-1)?.seq ?? pushedSeq,
     chain: changes.reduce((sum, { changeId, seq = 0 }) => nextChain(sum, { seq, changeId }), chain),

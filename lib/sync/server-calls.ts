@@ -71,6 +71,7 @@ const digestAnswer = v.object({
 const historyAnswer = v.object({ changes: v.array(v.unknown()), serverCursor: number, hasMore: v.boolean() });
 const health = v.object({ version: v.string(), protocolVersions: v.array(v.number()) });
 
+export type Pushed = Told<PushAnswer1 | PushAnswer2>;
 export type Pulled = Told<PullAnswer1 | PullAnswer2>;
 
 export interface Told<Body> {
@@ -102,20 +103,23 @@ export async function push(
     changes: Change[];
     /** Absent for changes that are no part of this replica's count, as in a verification. */
     replica?: ReplicaPosition & { headSeq: number };
+    /** Called once the request has left. */
+    onWay?: () => void;
   },
-): Promise<Told<PushAnswer1 | PushAnswer2>> {
-  const { protocol, workspaceId, projectId, changes } = request;
+): Promise<Pushed> {
+  const { protocol, workspaceId, projectId, changes, onWay } = request;
   const envelope = { protocolVersion: protocol, clientId: server.clientId ?? '', workspaceId, projectId };
   if (protocol === 1) {
     const entries = changes.map(({ entry }) => entry);
     return told(pushAnswer1, await call(server, 'POST', '/v1/brain/push', { ...envelope, since: 0, entries }));
   }
-  const answer = await call(server, 'POST', '/v1/brain/push', {
+  const body = {
     ...envelope,
     ...(request.replica === undefined ? {} : { replica: request.replica }),
     // Also a single one: its id, and the word that it was applied, are left out then.
     columns: toColumns(changes, () => true),
-  });
+  };
+  const answer = await call(server, 'POST', '/v1/brain/push', body, onWay);
   return told(pushAnswer2, answer, protocol2Expected);
 }
 

@@ -4,7 +4,7 @@
  */
 import type { SyncOutgoing } from '../brain/sync-contract.ts';
 import type { PushAnswer1, PushAnswer2 } from '../protocol/wire.ts';
-import { outcomeOfPush } from './push-outcome.ts';
+import { outcomeOfPush, positionAfter } from './push-outcome.ts';
 import { beginPull, pull, reconcile } from './session-pull.ts';
 import {
   end,
@@ -17,7 +17,7 @@ import {
   TURNS_MAX,
   withNotice,
 } from './session-steps.ts';
-import type { Next, SessionState, Tally } from './session-types.ts';
+import type { Next, PushEffect, SessionState, Tally } from './session-types.ts';
 
 export function start(state: SessionState): Step {
   return state.plan.mode === 'pull' ? beginPull(state) : read(state);
@@ -44,6 +44,18 @@ export function afterRead(state: SessionState, outgoing: SyncOutgoing): Step {
     state: { ...state, headSeq, phase: { name: 'pushing', outgoing } },
     effect: { type: 'push', protocol: state.protocol ?? 2, changes, replica: { seq, chain, headSeq } },
   };
+}
+
+/**
+ * What follows the push that is at the server, if that is taken. None where it is better to wait: before a server was met,
+ * and after a batch that was too large for it.
+ */
+export function pushAfter(state: SessionState, outgoing: SyncOutgoing): PushEffect | undefined {
+  const { phase, protocol, batchMax, plan, tally } = state;
+  const isSteady = protocol === 2 && tally.pushed.sent > 0 && batchMax === plan.pageChanges;
+  if (!isSteady || phase.name !== 'pushing') return undefined;
+  const { effect } = afterRead({ ...state, ...positionAfter(state, phase.outgoing.changes) }, outgoing);
+  return effect.type === 'push' ? effect : undefined;
 }
 
 export function afterPush(

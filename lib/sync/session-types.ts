@@ -50,6 +50,9 @@ export type Effect =
   | { type: 'wait'; attempt: number; retryAfterMs?: number }
   | { type: 'finish' };
 
+/** Pushes changes, of which `replica` says on what place of its log they stand. */
+export type PushEffect = Extract<Effect, { type: 'push' }>;
+
 export interface Page {
   changes?: unknown[];
   columns?: Record<string, unknown>;

@@ -1,6 +1,6 @@
 /**
  * The sync session: a pure state machine, (state, event) -> (state, effect). It decides what is sent, stored and tried
- * again, and when it is over; carrying out an effect, and telling how it went by an event, is sync-once.ts's.
+ * again, and when it is over; carrying out an effect, and telling how it went by an event, is effects.ts's.
  * Invariants: every event in every phase has one outcome; each retry, renewal and halving is counted against a bound;
  * a position is noted only after the server has answered for it, so that a crash anywhere repeats and never skips.
  */

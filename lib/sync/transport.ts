@@ -47,21 +47,29 @@ export class CallFailure extends Error {
   }
 }
 
-/** @throws CallFailure */
-export async function call(server: Server, method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+/** @param onWay called once the request has left. @throws CallFailure */
+export async function call(
+  server: Server,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+  onWay?: () => void,
+): Promise<Answer> {
   const deadline = AbortSignal.timeout(server.deadlineMs ?? CALL_DEADLINE_MS);
   const signal = server.signal === undefined ? deadline : AbortSignal.any([server.signal, deadline]);
   const nowMs = server.nowMs ?? Date.now;
   const sentAt = nowMs();
   try {
     const encoded = body === undefined ? undefined : await encodeBody(body, server.coding);
-    const response = await (server.fetch ?? fetch)(`${server.endpoint}${path}`, {
+    const responding = (server.fetch ?? fetch)(`${server.endpoint}${path}`, {
       method,
       redirect: 'manual',
       signal,
       headers: headersOf(server, encoded?.coding),
       ...(encoded === undefined ? {} : { body: encoded.bytes }),
     });
+    onWay?.();
+    const response = await responding;
     const bytes = await readBounded(response);
     const receivedAt = nowMs();
     if (!response.ok) throw new CallFailure(failureOf(response, bytes));

@@ -4,7 +4,8 @@ import { v7 as uuidv7 } from 'uuid';
 import type { BrainSession } from '../../lib/brain/session.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import type { OpenStore } from '../../lib/store/pglite.ts';
-import { type SyncOptions, syncOnce } from '../../lib/sync/sync-once.ts';
+import type { SyncOptions } from '../../lib/sync/options.ts';
+import { syncOnce } from '../../lib/sync/sync-once.ts';
 import type { SyncReport } from '../../lib/sync/report.ts';
 import { openMemorySession } from './memory-store.ts';
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Brain } from '../../lib/brain/contract.ts';
 import { SmError } from '../../lib/core/errors.ts';
-import type { SyncOptions } from '../../lib/sync/sync-once.ts';
+import type { SyncOptions } from '../../lib/sync/options.ts';
 import { callOf } from '../support/sync-calls.ts';
 import type { SyncDevice } from '../support/sync-device.ts';
 import { useSyncPair } from '../support/sync-pair.ts';

@@ -7,7 +7,7 @@ import zlib from 'node:zlib';
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
 import type { Entry, EntryEdit } from '../../lib/core/entry.ts';
-import type { SyncOptions } from '../../lib/sync/sync-once.ts';
+import type { SyncOptions } from '../../lib/sync/options.ts';
 import type { SyncDevice } from '../support/sync-device.ts';
 import { useSyncPair } from '../support/sync-pair.ts';
 import { TRUE_EXAMPLES } from '../secrets/samples.ts';

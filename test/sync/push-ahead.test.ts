@@ -1,0 +1,127 @@
+/** Pushes that are sent before the one before is answered: that they are, and that a guess that was wrong costs nothing but its way. */
+import { expect, test } from 'vitest';
+import { callOf } from '../support/sync-calls.ts';
+import { useSyncPair } from '../support/sync-pair.ts';
+
+const pair = useSyncPair();
+
+const titles = (count: number) => Array.from({ length: count }, (_, index) => ({ title: `t${index + 1}` }));
+
+/** Numbers each push from 1, and lets the test say what becomes of it. */
+function numbered(handle: (number: number, send: () => Promise<Response>) => Promise<Response>) {
+  const sent: number[] = [];
+  const fetching: typeof fetch = (input, init) => {
+    if (callOf(input) !== 'push') return fetch(input, init);
+    const number = sent.length + 1;
+    sent.push(number);
+    return handle(number, () => fetch(input, init));
+  };
+  return { sent, fetching };
+}
+
+async function expectWhole(count: number): Promise<void> {
+  const { server, serverStore, a, b } = pair;
+  expect(await a.sync(server, { verify: true })).toMatchObject({ pending: 0, verification: { isEqual: true } });
+  await b.sync(server);
+  expect(await b.titles(server)).toEqual(
+    titles(count)
+      .map(({ title }) => title)
+      .toSorted(),
+  );
+  const history = await serverStore.history({
+    workspaceId: server.key.workspaceId,
+    entryIds: null,
+    since: 0,
+    until: Number.MAX_SAFE_INTEGER,
+    limit: 1_000,
+    bytesMax: 1_000_000,
+  });
+  expect(history.items).toHaveLength(count);
+}
+
+test('[S25] the third push is on its way before the second is answered, and the first is alone', async () => {
+  const { server, a } = pair;
+  await a.record(server, ...titles(4));
+  let tell = (): void => undefined;
+  const isThirdSent = new Promise<void>((resolve) => (tell = resolve));
+  let wasFirstAnswered = false;
+  const { sent, fetching } = numbered(async (number, send) => {
+    if (number === 2) expect(wasFirstAnswered).toBe(true);
+    if (number === 3) tell();
+    const response = await send();
+    // Would wait for ever if the next one were sent after it.
+    if (number === 2) await isThirdSent;
+    wasFirstAnswered = true;
+    return response;
+  });
+  const report = await a.sync(server, { pageChanges: 1, fetch: fetching });
+  expect(report).toMatchObject({ success: true, pushed: { sent: 4, applied: 4 }, pending: 0 });
+  expect(sent).toEqual([1, 2, 3, 4]);
+  await expectWhole(4);
+});
+
+test('[S25] a push that overtakes the one before is refused whole, sent again in its turn, and no other is sent early', async () => {
+  const { server, a } = pair;
+  await a.record(server, ...titles(5));
+  let tell = (): void => undefined;
+  const isThirdAnswered = new Promise<void>((resolve) => (tell = resolve));
+  const early: unknown[] = [];
+  const { sent, fetching } = numbered(async (number, send) => {
+    if (number === 2) await isThirdAnswered;
+    const response = await send();
+    if (number === 3) {
+      early.push(await response.clone().json());
+      tell();
+    }
+    return response;
+  });
+  const report = await a.sync(server, { pageChanges: 1, fetch: fetching });
+  expect(early).toMatchObject([{ error: 'replica_ahead' }]);
+  expect(report).toMatchObject({ success: true, pushed: { sent: 5, applied: 5 }, notices: [] });
+  expect(sent).toHaveLength(6);
+  await expectWhole(5);
+});
+
+test.each([
+  ['never leaves', () => Promise.reject(new TypeError('fetch failed'))],
+  [
+    'is answered, and the answer is lost',
+    async (send: () => Promise<Response>) => (await send(), Promise.reject(new TypeError('lost'))),
+  ],
+  [
+    'meets a server that is busy',
+    () => Promise.resolve(Response.json({ error: 'unavailable', message: 'busy' }, { status: 503 })),
+  ],
+  ['is too large', () => Promise.resolve(Response.json({ error: 'too_large', message: 'large' }, { status: 413 }))],
+])(
+  '[S25] where the push before %s, nothing is lost or doubled of it and of the one that was sent early',
+  async (_, fail) => {
+    const { server, a } = pair;
+    await a.record(server, ...titles(6));
+    const { fetching } = numbered((number, send) => (number === 2 ? fail(send) : send()));
+    const report = await a.sync(server, { pageChanges: 2, fetch: fetching, wait: () => Promise.resolve() });
+    expect(report).toMatchObject({ success: true, pending: 0, notices: [] });
+    await expectWhole(6);
+  },
+);
+
+test('[S25] a session that ends leaves no push behind', async () => {
+  const { server, a } = pair;
+  await a.record(server, ...titles(3));
+  let underWay = 0;
+  const { sent, fetching } = numbered(async (number, send) => {
+    underWay += 1;
+    try {
+      if (number === 2) return Response.json({ error: 'unauthorized', message: 'no' }, { status: 401 });
+      return await send();
+    } finally {
+      underWay -= 1;
+    }
+  });
+  const report = await a.sync(server, { pageChanges: 1, fetch: fetching });
+  expect(report).toMatchObject({ success: false, reason: { code: 'unauthorized' } });
+  expect([2, 3]).toContain(sent.length);
+  expect(underWay).toBe(0);
+  await a.sync(server);
+  await expectWhole(3);
+});

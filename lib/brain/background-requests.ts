@@ -18,6 +18,42 @@ import {
 const peer = v.object({ endpoint: plain(ORIGIN_CHARACTERS_MAX), workspaceId: namedScopeId });
 const nullableText = v.nullable(plain(ORIGIN_CHARACTERS_MAX));
 const refusalText = v.pipe(v.string('must be text'), v.maxLength(ORIGIN_CHARACTERS_MAX, 'is too long'));
+const contact = v.object({
+  position: v.optional(
+    v.partial(
+      v.object({
+        epoch: nullableText,
+        protocol: v.nullable(v.picklist([1, 2], 'must be 1 or 2')),
+        pushedSeq: seq,
+        chain: plain(64),
+        scannedSeq: seq,
+        cursors: v.record(scopeId, seq),
+      }),
+    ),
+  ),
+  refusals: v.optional(
+    v.pipe(
+      v.array(
+        v.object({
+          direction: v.picklist(['push', 'pull'], 'must be push or pull'),
+          changeId: plain(SCOPE_CHARACTERS_MAX),
+          entryId: v.nullable(uuid),
+          seq: v.nullable(seq),
+          code: plain(SCOPE_CHARACTERS_MAX),
+          message: refusalText,
+          refusedAt: time,
+        }),
+        'must be a list',
+      ),
+      v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
+    ),
+  ),
+  accepted: v.optional(v.array(uuid, 'must be a list')),
+  clockOffsetMs: v.optional(wholeNumber),
+  lastPushAt: v.optional(time),
+  lastPullAt: v.optional(time),
+  lastError: v.optional(v.nullable(v.object({ code: plain(64), message: refusalText, at: time }))),
+});
 
 export const SYNC_SCHEMAS = {
   syncState: peer,
@@ -35,49 +71,14 @@ export const SYNC_SCHEMAS = {
     ),
     stampsMax: seq,
   }),
-  syncNote: v.object({
-    peer,
-    position: v.optional(
-      v.partial(
-        v.object({
-          epoch: nullableText,
-          protocol: v.nullable(v.picklist([1, 2], 'must be 1 or 2')),
-          pushedSeq: seq,
-          chain: plain(64),
-          scannedSeq: seq,
-          cursors: v.record(scopeId, seq),
-        }),
-      ),
-    ),
-    refusals: v.optional(
-      v.pipe(
-        v.array(
-          v.object({
-            direction: v.picklist(['push', 'pull'], 'must be push or pull'),
-            changeId: plain(SCOPE_CHARACTERS_MAX),
-            entryId: v.nullable(uuid),
-            seq: v.nullable(seq),
-            code: plain(SCOPE_CHARACTERS_MAX),
-            message: refusalText,
-            refusedAt: time,
-          }),
-          'must be a list',
-        ),
-        v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
-      ),
-    ),
-    accepted: v.optional(v.array(uuid, 'must be a list')),
-    clockOffsetMs: v.optional(wholeNumber),
-    lastPushAt: v.optional(time),
-    lastPullAt: v.optional(time),
-    lastError: v.optional(v.nullable(v.object({ code: plain(64), message: refusalText, at: time }))),
-  }),
+  syncNote: v.object({ peer, ...contact.entries }),
   syncApply: v.object({
     peer,
     changes: v.optional(v.pipe(v.array(v.unknown(), 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many'))),
     columns: v.optional(v.record(v.string(), v.unknown())),
     entries: v.optional(v.pipe(v.array(v.unknown(), 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many'))),
     cursor: v.optional(v.object({ projectId: scopeId, value: seq, epoch: nullableText })),
+    contact: v.optional(contact),
   }),
   syncRestamp: v.object({
     peer,

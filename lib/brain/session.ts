@@ -251,10 +251,8 @@ export class BrainSession implements Brain {
       if (job.operation === 'syncRenew') {
         this.#context.replicaId = (outcome.answer as AnswerOf<'syncRenew'>).replicaId;
       }
-      const { clockOffsetMs } = job.request as Partial<RequestOf<'syncNote'>>;
-      if (job.operation === 'syncNote' && clockOffsetMs !== undefined) {
-        this.#clockOffsetMs = correctionOf(clockOffsetMs);
-      }
+      const clockOffsetMs = clockOffsetIn(job);
+      if (clockOffsetMs !== undefined) this.#clockOffsetMs = correctionOf(clockOffsetMs);
       if (job.operation === 'embeddingStore') {
         const { generation, vectors } = job.request as RequestOf<'embeddingStore'>;
         this.#vectors.note(generation, vectors);
@@ -271,6 +269,13 @@ export class BrainSession implements Brain {
 function settle(job: Job | undefined, outcome: Outcome): void {
   if ('error' in outcome) job?.reject(outcome.error);
   else job?.resolve(outcome.answer);
+}
+
+/** What a contact with a server has shown of the clock. */
+function clockOffsetIn({ operation, request }: Job): number | undefined {
+  if (operation === 'syncNote') return (request as RequestOf<'syncNote'>).clockOffsetMs;
+  if (operation === 'syncApply') return (request as RequestOf<'syncApply'>).contact?.clockOffsetMs;
+  return undefined;
 }
 
 /** Versions that a write may add, as far as its request shows. */

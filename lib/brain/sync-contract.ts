@@ -88,9 +88,8 @@ export interface SyncVersions {
   keptEntryIds: string[];
 }
 
-/** Stores what a contact with the server has shown, as one transaction. Absent fields stay as they are. */
-export interface SyncNoteRequest {
-  peer: SyncPeer;
+/** What a contact with a server has shown. Absent fields stay as they are. */
+export interface SyncContact {
   position?: Partial<SyncPosition>;
   /** Added to those that are known; a refused change is looked up by its wire id and place. */
   refusals?: SyncRefusal[];
@@ -100,6 +99,11 @@ export interface SyncNoteRequest {
   lastPushAt?: number;
   lastPullAt?: number;
   lastError?: { code: string; message: string; at: number } | null;
+}
+
+/** Stores it, as one transaction. */
+export interface SyncNoteRequest extends SyncContact {
+  peer: SyncPeer;
 }
 
 /** A page of a pull: its changes and its cursor are stored together. */
@@ -112,6 +116,8 @@ export interface SyncApplyRequest {
   entries?: unknown[];
   /** `""` with protocol 2, else the project. Absent where no cursor goes with it, as in a verification. */
   cursor?: { projectId: string; value: number; epoch: string | null };
+  /** With the last page: what is stored with it, of the whole contact. */
+  contact?: SyncContact;
 }
 
 export interface SyncApplied {
@@ -120,6 +126,8 @@ export interface SyncApplied {
   duplicate: number;
   /** Changes that were unfit. */
   setAside: number;
+  /** Changes that are still to be pushed, where the page had a contact with it. */
+  pending?: number;
 }
 
 export interface SyncRestampRequest {

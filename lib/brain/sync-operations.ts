@@ -136,7 +136,7 @@ export async function syncApply(
   context: WriteContext,
   request: SyncApplyRequest,
 ): Promise<SyncApplied> {
-  const { peer, cursor } = request;
+  const { peer, cursor, contact } = request;
   const receivedAt = Math.floor(context.nowMs());
   const state = await readPeer(transaction, peer);
   const { accepted, setAside } = await checkPage(transaction, request, { receivedAt, scannedSeq: state.scannedSeq });
@@ -160,7 +160,7 @@ export async function syncApply(
     result[outcomes.get(change.changeId) ?? 'duplicate'] += 1;
     outcomes.delete(change.changeId);
   }
-  return result;
+  return contact === undefined ? result : { ...result, ...(await syncNote(transaction, { peer, ...contact })) };
 }
 
 async function checkPage(

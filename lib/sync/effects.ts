@@ -4,7 +4,7 @@
  * read while one is stored. Invariant: nothing is under way once it has ended.
  */
 import { SmError, toSmError } from '../core/errors.ts';
-import type { SyncOutgoing } from '../brain/sync-contract.ts';
+import type { SyncContact, SyncOutgoing } from '../brain/sync-contract.ts';
 import { backOffMs, waitFor } from './back-off.ts';
 import { LookAhead } from './look-ahead.ts';
 import { PushAhead } from './push-ahead.ts';
@@ -13,7 +13,7 @@ import type { SyncProgress } from './report.ts';
 import { probe, pull, type Pulled, push, type Pushed } from './server-calls.ts';
 import { pushAfter } from './session-push.ts';
 import type { Step } from './session-steps.ts';
-import type { Effect, Event, Failure, PushEffect, SessionState } from './session-types.ts';
+import type { Contact, Effect, Event, Failure, PushEffect, SessionState } from './session-types.ts';
 import type { SyncOptions } from './options.ts';
 import { CallFailure, type Server } from './transport.ts';
 
@@ -98,8 +98,11 @@ export class EffectRunner {
       }
       case 'push':
         return this.#push(effect, state);
-      case 'note':
-        return this.#note(effect);
+      case 'note': {
+        const { type: _, ...contact } = effect;
+        const { pending } = await brain.run('syncNote', { peer, ...this.#toStore(contact) });
+        return { type: 'noted', pending };
+      }
       case 'pull': {
         this.#tell({ phase: 'pulling', done: this.#pulled });
         this.#setCoding(effect.protocol);
@@ -111,7 +114,8 @@ export class EffectRunner {
       case 'apply': {
         const next = this.#nextPage;
         if (next !== undefined) this.#pages.begin(keyOf(next), () => this.#pull(next));
-        const applied = await brain.run('syncApply', { peer, ...effect.page });
+        const contact = effect.contact === undefined ? {} : { contact: this.#toStore(effect.contact) };
+        const applied = await brain.run('syncApply', { peer, ...effect.page, ...contact });
         this.#pulled += applied.applied + applied.superseded + applied.duplicate + applied.setAside;
         return { type: 'applied', applied };
       }
@@ -170,18 +174,16 @@ export class EffectRunner {
     return push(this.#server, { ...effect, workspaceId: this.#peer.workspaceId, projectId, onWay });
   }
 
-  async #note({ type: _, ...effect }: Extract<Effect, { type: 'note' }>): Promise<Event> {
+  #toStore(contact: Contact): SyncContact {
     const at = Math.floor((this.#options.nowMs ?? Date.now)());
-    const { moments = [], failure, refusals, ...rest } = effect;
-    const { pending } = await this.#options.brain.run('syncNote', {
-      peer: this.#peer,
+    const { moments = [], failure, refusals, ...rest } = contact;
+    return {
       ...rest,
       ...(refusals === undefined ? {} : { refusals: refusals.map((refusal) => ({ ...refusal, refusedAt: at })) }),
       ...(moments.includes('push') ? { lastPushAt: at } : {}),
       ...(moments.includes('pull') ? { lastPullAt: at } : {}),
       ...(failure === undefined ? {} : { lastError: failure && { code: failure.code, message: failure.message, at } }),
-    });
-    return { type: 'noted', pending };
+    };
   }
 
   #reconcile() {

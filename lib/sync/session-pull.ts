@@ -2,10 +2,18 @@
  * The half of the sync session that pulls: page after page, each stored with its cursor, and the comparison with a server
  * whose history is another. Pure. Invariant: a cursor moves forward only, and a server whose cursor does not move is left.
  */
-import type { SyncApplied } from '../brain/sync-contract.ts';
+import type { SyncApplied, SyncPosition } from '../brain/sync-contract.ts';
 import type { PullAnswer1, PullAnswer2 } from '../protocol/wire.ts';
-import { end, note, PAGE_CHANGES_PROTOCOL_1, type Step, TURNS_MAX, withNotice } from './session-steps.ts';
-import { type Failure, type Page, type Reconciled, type SessionState, WHOLE_WORKSPACE } from './session-types.ts';
+import { end, finish, note, PAGE_CHANGES_PROTOCOL_1, type Step, TURNS_MAX, withNotice } from './session-steps.ts';
+import {
+  type Contact,
+  type Failure,
+  type Page,
+  type Phase,
+  type Reconciled,
+  type SessionState,
+  WHOLE_WORKSPACE,
+} from './session-types.ts';
 
 export function beginPull(state: SessionState): Step {
   if (state.isLevel) return afterLastPage(state, state.cursors[WHOLE_WORKSPACE] ?? 0);
@@ -65,20 +73,24 @@ function timeOf(entry: unknown): number {
   return typeof updatedAt === 'number' && Number.isSafeInteger(updatedAt) ? updatedAt : 0;
 }
 
-function apply(state: SessionState, page: Page, told: { hasMore: boolean; cursor: number; received: number }): Step {
-  return { state: { ...state, phase: { name: 'applying', ...told } }, effect: { type: 'apply', page } };
+type Applying = Omit<Extract<Phase, { name: 'applying' }>, 'name'>;
+
+function apply(state: SessionState, page: Page, told: Omit<Applying, 'isLast'>): Step {
+  // Nothing is to follow a workspace's last page: one transaction for it and for how it went.
+  const isLast = state.protocol === 2 && !told.hasMore && !state.plan.verify;
+  return {
+    state: { ...state, phase: { name: 'applying', ...told, isLast } },
+    effect: { type: 'apply', page, ...(isLast ? { contact: contactOf(state, { failure: null }) } : {}) },
+  };
 }
 
-export function afterApply(
-  state: SessionState,
-  phase: { hasMore: boolean; cursor: number; received: number },
-  applied: SyncApplied,
-): Step {
+export function afterApply(state: SessionState, phase: Applying, applied: SyncApplied): Step {
   const tally = structuredClone(state.tally);
   tally.pulled.received += phase.received;
   for (const key of ['applied', 'superseded', 'duplicate', 'setAside'] as const) tally.pulled[key] += applied[key];
   const [projectId = WHOLE_WORKSPACE, ...others] = state.toPull;
   const next = { ...state, tally, cursors: { ...state.cursors, [projectId]: phase.cursor } };
+  if (phase.isLast) return finish({ ...next, pending: applied.pending ?? 0 });
   if (phase.hasMore) return pull(next);
   if (others.length > 0) return pull({ ...next, toPull: others });
   return afterLastPage(next, phase.cursor);
@@ -88,16 +100,21 @@ export function afterApply(
 function afterLastPage(state: SessionState, cursor: number): Step {
   const [projectId = WHOLE_WORKSPACE] = state.toPull;
   const isStored = state.cursors[projectId] === cursor;
-  const cursors = { ...state.cursors, [projectId]: cursor };
+  const next = { ...state, cursors: { ...state.cursors, [projectId]: cursor } };
+  const moved = isStored ? {} : { cursors: next.cursors };
+  if (state.plan.verify) return note(next, 'afterPull', contactOf(state, {}, moved));
+  return note(next, 'finish', contactOf(state, { failure: null }, moved)); // Nothing is to follow: one word for both.
+}
+
+/** What a pull has shown of the server. */
+function contactOf(state: SessionState, told: Pick<Contact, 'failure'>, moved: Partial<SyncPosition> = {}): Contact {
   const { clockOffsetMs } = state.tally;
-  const told = {
-    position: { protocol: state.protocol ?? 2, epoch: state.epoch, ...(isStored ? {} : { cursors }) },
-    moments: ['pull' as const],
+  return {
+    position: { protocol: state.protocol ?? 2, epoch: state.epoch, ...moved },
+    moments: ['pull'],
     ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
+    ...told,
   };
-  const next = { ...state, cursors };
-  if (state.plan.verify) return note(next, 'afterPull', told);
-  return note(next, 'finish', { ...told, failure: null }); // Nothing is to follow: one word for both.
 }
 
 export function reconcile(state: SessionState, reason: 'verify' | 'epoch', epoch: string | null): Step {

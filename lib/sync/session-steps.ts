@@ -1,6 +1,6 @@
 /** What every part of the sync session is made of: a step, its bounds, and the steps that store something or are the last. Pure. */
 import type { SyncFailure } from './report.ts';
-import type { Effect, Failure, Next, SessionState } from './session-types.ts';
+import type { Contact, Effect, Failure, Next, SessionState } from './session-types.ts';
 
 /** Changes of one push, and of one page of a pull. */
 export const PAGE_CHANGES = 1_000;
@@ -13,8 +13,8 @@ export interface Step {
   effect: Effect;
 }
 
-export function note(state: SessionState, next: Next, what: Omit<Extract<Effect, { type: 'note' }>, 'type'>): Step {
-  return { state: { ...state, phase: { name: 'noting', next } }, effect: { type: 'note', ...what } };
+export function note(state: SessionState, next: Next, contact: Contact): Step {
+  return { state: { ...state, phase: { name: 'noting', next } }, effect: { type: 'note', ...contact } };
 }
 
 export function withNotice(state: SessionState, notice: string): SessionState {

@@ -32,23 +32,26 @@ export type Effect =
   | { type: 'probe' }
   | { type: 'readOutgoing'; afterSeq: number; limit: number }
   | { type: 'push'; protocol: 1 | 2; changes: Change[]; replica?: ReplicaPosition & { headSeq: number } }
-  | {
-      type: 'note';
-      position?: Partial<SyncPosition>;
-      refusals?: Omit<SyncRefusal, 'refusedAt'>[];
-      accepted?: string[];
-      clockOffsetMs?: number;
-      /** What the server has been asked with success. */
-      moments?: ('push' | 'pull')[];
-      failure?: SyncFailure | null;
-    }
+  | ({ type: 'note' } & Contact)
   | { type: 'pull'; protocol: 1 | 2; since: number; limit: number; projectId: string; replica: ReplicaPosition }
-  | { type: 'apply'; page: Page }
+  /** The last page comes with what is noted of the whole contact. */
+  | { type: 'apply'; page: Page; contact?: Contact }
   | { type: 'restamp'; changes: { changeId: string; seq: number }[]; clockOffsetMs: number; isForced: boolean }
   | { type: 'renew' }
   | { type: 'reconcile' }
   | { type: 'wait'; attempt: number; retryAfterMs?: number }
   | { type: 'finish' };
+
+/** What a contact with the server has shown, and is to be stored. */
+export interface Contact {
+  position?: Partial<SyncPosition>;
+  refusals?: Omit<SyncRefusal, 'refusedAt'>[];
+  accepted?: string[];
+  clockOffsetMs?: number;
+  /** What the server has been asked with success. */
+  moments?: ('push' | 'pull')[];
+  failure?: SyncFailure | null;
+}
 
 /** Pushes changes, of which `replica` says on what place of its log they stand. */
 export type PushEffect = Extract<Effect, { type: 'push' }>;
@@ -95,7 +98,7 @@ export type Phase =
   | { name: 'doubting'; outgoing: SyncOutgoing; failure: Failure }
   | { name: 'noting'; next: Next }
   | { name: 'pulling' }
-  | { name: 'applying'; hasMore: boolean; cursor: number; received: number }
+  | { name: 'applying'; hasMore: boolean; isLast: boolean; cursor: number; received: number }
   | { name: 'restamping' }
   | { name: 'renewing' }
   | { name: 'reconciling'; reason: 'verify' | 'epoch'; epoch: string | null }

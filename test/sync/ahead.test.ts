@@ -65,6 +65,26 @@ test('[S23] a record of a brain that is level is one call, and how it went is st
   expect(await a.sync(server, { verify: true })).toMatchObject({ pending: 0, verification: { isEqual: true } });
 });
 
+test('[S6] the last page of a pull is stored with its cursor and with how the sync went', async () => {
+  const { server, a, b } = pair;
+  await a.record(server, ...titles(1, 2, 3));
+  await a.sync(server);
+  await b.record(server, ...titles(4));
+  await b.sync(server, { mode: 'push' });
+  const { events, report } = await watched(b, { mode: 'pull', pageChanges: 2 });
+  expect(events.filter((event) => event.startsWith('sync'))).toEqual(['syncState', 'syncApply', 'syncApply']);
+  expect(report).toMatchObject({ success: true, pulled: { applied: 3 }, pending: 0 });
+  await b.record(server, ...titles(5));
+  const state = await b.session.run('syncState', { endpoint: server.url, workspaceId: server.key.workspaceId });
+  expect(state).toMatchObject({ pending: 1, lastError: null, protocol: 2, clockOffsetMs: 0 });
+  expect(state.lastPullAt).toBeGreaterThan(0);
+  expect(state.cursors['']).toBeGreaterThan(0);
+  // What is written here and waits is told, too.
+  await a.record(server, ...titles(6));
+  await a.sync(server);
+  expect(await b.sync(server, { mode: 'pull' })).toMatchObject({ pulled: { applied: 1 }, pending: 1 });
+});
+
 test('[S23] what another writes between two pushes of one sync is pulled', async () => {
   const { server, a, b } = pair;
   await a.record(server, ...titles(1, 2));

@@ -56,6 +56,9 @@ const SERIALIZERS = {
     typeof value === 'string' || value instanceof Uint8Array ? (value as string) : JSON.stringify(value),
 };
 
+/** Arrays that a statement of ours gives back: `text[]`. */
+const ARRAY_TYPES_READ = [1009];
+
 export interface OpenStore {
   database: PgliteDatabase;
   client: PGlite;
@@ -81,7 +84,7 @@ function brainSchema(): StoreSchema {
 /** Opens the data directory, which must exist (see data-directory.ts). @throws SmError */
 export async function openPgliteStore(dataDirectory: string, schema: StoreSchema = brainSchema()): Promise<OpenStore> {
   const fileSystem = new DurableNodeFs(dataDirectory);
-  const client = await startPglite(fileSystem);
+  const client = withFewParsers(await startPglite(fileSystem));
   const database = drizzle({ client });
   try {
     await schema.prepare?.(client);
@@ -96,7 +99,7 @@ export async function openPgliteStore(dataDirectory: string, schema: StoreSchema
 
 /** A database in memory, which is gone with its process: for tests and for trying things out. */
 export async function openMemoryStore(schema: StoreSchema = brainSchema()): Promise<OpenStore> {
-  const client = await PGlite.create({
+  const opened = await PGlite.create({
     startParams: [
       ...START_PARAMETERS,
       ...settings({ fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
@@ -105,10 +108,21 @@ export async function openMemoryStore(schema: StoreSchema = brainSchema()): Prom
     extensions: { amcheck },
     serializers: SERIALIZERS,
   });
+  const client = withFewParsers(opened);
   const database = drizzle({ client });
   await schema.prepare?.(client);
   const migrationsRun = await migrateStore(database, schema.migrationsFolder);
   return { database, client, migrationsRun, close: () => client.close() };
+}
+
+/**
+ * PGlite finds a parser for each of PostgreSQL's 300 types of arrays, and all of them are copied for every statement that
+ * drizzle runs, which took as long as a small statement itself.
+ */
+function withFewParsers(client: PGlite): PGlite {
+  const read = Object.entries(client.parsers).filter(([type]) => ARRAY_TYPES_READ.includes(Number(type)));
+  client.parsers = { ...types.parsers, ...Object.fromEntries(read) };
+  return client;
 }
 
 async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {

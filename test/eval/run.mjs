@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import zlib from 'node:zlib';
+import { RELEVANT_MIN } from '../../lib/recall/relevance.ts';
 import { embedEntries } from './embedded.mjs';
 import { measureWarnings } from './warnings.mjs';
 
@@ -38,11 +39,11 @@ try {
   for (const { name, set, types } of trials) {
     const queries = set.queries.filter(({ type }) => types === undefined || types.includes(type));
     console.log(`\n${name}: ${set.entries.length} entries, ${queries.length} queries   R@5 / nDCG@10`);
-    for (const [method, make] of methods()) {
+    for (const [method, make] of methods(queries)) {
       const found = await make(set.entries);
       const scores = [];
       for (const query of found.sample === undefined ? queries : every(queries, found.sample)) {
-        const ids = (await found.search(query.query)).filter((id) => !query.exclude?.includes(id));
+        const ids = (await found.search(query.query, {}, query.exclude)).filter((id) => !query.exclude?.includes(id));
         scores.push(measure(ids, query.gold));
       }
       await found.close();
@@ -65,13 +66,16 @@ try {
   fs.rmSync(directory, { recursive: true, force: true });
 }
 
-function methods() {
+function methods(queries) {
   const all = [];
   if (Database !== undefined) {
     all.push(['SQLite FTS5, all words required', (entries) => fts(entries, ' ')]);
     all.push(['SQLite FTS5 porter, any word, bm25()', (entries) => fts(entries, ' OR ')]);
   }
   all.push(['recall', (entries) => library(entries, {})]);
+  if (queries.some(({ exclude }) => exclude !== undefined)) {
+    all.push(['recall, where its own entry tells nothing', async (entries) => untold(await library(entries, {}))]);
+  }
   all.push(['recall, the nearest misses too', (entries) => library(entries, { isLoose: true })]);
   if (EMBEDDINGS !== undefined) {
     all.push(['recall, with embeddings', (entries) => library(entries, {}, EMBEDDINGS)]);
@@ -94,6 +98,16 @@ async function library(entries, options, embeddings) {
     brain.run('recall', { scope, limit: RESULTS, ...options, ...request, ...(await meaningOf(request.query)) });
   const search = async (query, more = {}) => (await recall({ query: query.slice(0, 4_096), ...more })).map(idOf);
   return { recall, search, close: () => brain.close() };
+}
+
+/** Many questions are out of an entry: that this entry is there too does not make an answer relevant. */
+function untold({ recall, close }) {
+  const search = async (query, _, exclude = []) => {
+    const hits = await recall({ query: query.slice(0, 4_096) });
+    const isAnswer = (hit) => hit.reasons.relevance >= RELEVANT_MIN && !exclude.includes(idOf(hit));
+    return hits.some(isAnswer) ? hits.map(idOf) : [];
+  };
+  return { search, close };
 }
 
 async function commandLine(entries) {

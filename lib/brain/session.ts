@@ -4,7 +4,7 @@
  * Invariant: a write resolves only after the commit that holds it is on disk.
  */
 import { SmError } from '../core/errors.ts';
-import { BATCH_BYTES_MAX } from '../core/limits.ts';
+import { BATCH_BYTES_MAX, DISK_RESERVE_BYTES } from '../core/limits.ts';
 import { VectorMemory } from '../recall/vector-memory.ts';
 import { type Database, isPoisoned, toStoreError } from '../store/database.ts';
 import { readClockOffset, readReplicaId } from '../store/meta.ts';
@@ -28,6 +28,8 @@ export interface SessionOptions {
   nowMs: () => number;
   createEntryId: SessionContext['createEntryId'];
   createReplicaId: () => string;
+  /** Whether the store is to be opened anew at another place before anything else is asked of it. */
+  isMisplaced?: () => boolean;
   /** Told when work on something begins and ends, so that a watchdog can see what hangs. */
   onWork?: (work: OperationName | 'upkeep' | null) => void;
 }
@@ -159,6 +161,7 @@ export class BrainSession implements Brain {
     this.#isRunning = true;
     for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
       this.#options.onWork?.(job.operation);
+      await this.#leaveWhereMisplaced();
       if (this.poison !== undefined) job.reject(this.poison);
       else if (isWrite(job.operation)) await this.#commitTogether([job, ...this.#takeWaitingWrites(job)]);
       else await this.#answer(job);
@@ -166,6 +169,17 @@ export class BrainSession implements Brain {
     this.#options.onWork?.(null);
     this.#isRunning = false;
     for (const resolve of this.#waitingForQuiet.splice(0)) resolve();
+  }
+
+  /** A disk that is nearly full is given room first; where that is not enough, or there is room again, another store serves. */
+  async #leaveWhereMisplaced(): Promise<void> {
+    if (this.poison !== undefined || this.#options.isMisplaced?.() !== true) return;
+    try {
+      await this.#upkeep.giveBack(DISK_RESERVE_BYTES);
+    } catch (error) {
+      this.#notePoison(error);
+    }
+    if (this.#options.isMisplaced()) this.poison = toBeReopened(this.#store.isCopy);
   }
 
   /** Writes that wait may overtake reads that wait: they are answered sooner and nobody can tell. */
@@ -190,7 +204,9 @@ export class BrainSession implements Brain {
       job.resolve(await runRead(job.operation, job.request, this.#reading()));
     } catch (error) {
       this.#notePoison(error);
-      job.reject(toStoreError(error));
+      // A read that met a full disk is repeated where it can be done.
+      const isFull = this.poison?.code === 'disk_full' && this.#options.isMisplaced?.() === true;
+      job.reject(isFull ? toBeReopened(false) : toStoreError(error));
     }
   }
 
@@ -292,6 +308,16 @@ function requireSize(request: unknown): number {
     code: 'too_large',
     message: `That is ${Math.ceil(bytes / 1024 / 1024)} MiB at once; at most ${BATCH_BYTES_MAX / 1024 / 1024} MiB can be written by one request.`,
     hint: 'Write fewer entries at a time.',
+  });
+}
+
+function toBeReopened(isCopy: boolean): SmError {
+  return new SmError({
+    code: 'store_restarted',
+    message: isCopy
+      ? 'The disk that holds the brain has room again.'
+      : 'The disk that holds the brain is nearly full; it is read from a copy in memory.',
+    hint: 'Repeating the command is safe.',
   });
 }
 

@@ -3,19 +3,18 @@
  * changes, and room on the disk before anything is written. Its caller sees to it that nothing else runs meanwhile.
  * Invariant: WAL stays below CHECKPOINT_WAL_BYTES and what is written between two looks at it.
  */
-import fs from 'node:fs';
 import { sql } from 'drizzle-orm';
 import { SmError } from '../core/errors.ts';
 import { DISK_RESERVE_BYTES } from '../core/limits.ts';
 import { rowsOf } from '../store/database.ts';
+import { freeBytesOf } from '../store/file-errors.ts';
 import type { OpenStore } from '../store/pglite.ts';
+import { CHECKPOINT_ROOM_BYTES, RETURN_BYTES } from '../store/placement.ts';
 
 const CHECKPOINT_WAL_BYTES = 32 * 1024 * 1024;
 /** The amount of WAL is looked at after so many transactions, or sooner after so many bytes of requests. */
 const WAL_CHECK_TRANSACTIONS = 32;
 const WAL_CHECK_BYTES = 1024 * 1024;
-/** Disk that a checkpoint itself needs. */
-const CHECKPOINT_ROOM_BYTES = 4 * 1024 * 1024;
 const VACUUM_AFTER_CHANGES = 2_000;
 /** Disk that a byte of a request may take until the next checkpoint: 13 were measured with long texts of many words. */
 const DISK_BYTES_PER_BYTE = 16;
@@ -62,6 +61,7 @@ export class StoreUpkeep {
 
   /** When nobody is waiting: vacuum where many changes have been made, and a checkpoint. */
   async whenIdle(): Promise<void> {
+    if (this.#store.isCopy) return;
     if (this.#changesSinceVacuum >= VACUUM_AFTER_CHANGES) {
       await this.#store.client.exec('VACUUM ANALYZE');
       this.#changesSinceVacuum = 0;
@@ -83,22 +83,23 @@ export class StoreUpkeep {
     await this.#requireFree(DISK_RESERVE_BYTES + REBUILD_COPIES * Number(row?.bytes ?? 0));
   }
 
-  async #requireFree(neededBytes: number): Promise<void> {
-    if (this.#freeBytes() >= neededBytes) return;
-    // WAL that is not needed any more is given back to the disk; a checkpoint without room would end the database.
-    if (this.isDue && this.#freeBytes() >= CHECKPOINT_ROOM_BYTES) await this.#checkpoint();
-    const freeBytes = this.#freeBytes();
-    if (freeBytes >= neededBytes) return;
+  /** Gives WAL that is not needed any more back to a disk that is short of room. Without any, it would end the database. */
+  async giveBack(neededBytes: number): Promise<void> {
+    const freeBytes = freeBytesOf(this.#directory);
+    const canCheckpoint = freeBytes >= CHECKPOINT_ROOM_BYTES && !this.#store.isCopy;
+    if (freeBytes < neededBytes && this.isDue && canCheckpoint) await this.#checkpoint();
+  }
+
+  async #requireFree(bytes: number): Promise<void> {
+    await this.giveBack(bytes);
+    const freeBytes = freeBytesOf(this.#directory);
+    if (freeBytes >= bytes && !this.#store.isCopy) return;
+    const neededBytes = this.#store.isCopy ? Math.max(bytes, RETURN_BYTES) : bytes;
     throw new SmError({
       code: 'disk_full',
       message: `The disk that holds the brain is nearly full (${Math.floor(freeBytes / 1024)} KiB free); nothing was written.`,
       hint: `Free at least ${Math.ceil(neededBytes / 1024 / 1024)} MiB and run the command again. Reading still works, and everything acknowledged before is safe.`,
     });
-  }
-
-  #freeBytes(): number {
-    const disk = fs.statfsSync(this.#directory);
-    return disk.bavail * disk.bsize;
   }
 
   async #checkpoint(): Promise<void> {

@@ -13,6 +13,8 @@ import { ensurePrivateDirectory, type HostInfo, placesOf, readHostInfo } from '.
 
 /** How long finding, starting or replacing a host may take. Creation and crash recovery happen after it. */
 const CONNECT_DEADLINE_MS = 120_000;
+/** One that could not start ends in a moment. */
+const FAILED_HOST_PATIENCE_MS = 10_000;
 const CONNECT_POLL_MS_MIN = 4;
 const CONNECT_POLL_MS_MAX = 64;
 
@@ -38,8 +40,15 @@ export async function connectBrain(options: ConnectOptions): Promise<Brain> {
     return openOwnedBrain({ brainDirectory });
   }
   const brain = new HostedBrain({ ...options, brainDirectory });
-  await brain.connect();
-  return brain;
+  try {
+    await brain.connect();
+    return brain;
+  } catch (error) {
+    // A host that cannot even say where it is: what can be read is read here.
+    if (!(error instanceof SmError) || error.code !== 'disk_full') throw error;
+    const { openOwnedBrain } = await import('./owned-brain.ts');
+    return openOwnedBrain({ brainDirectory }, FAILED_HOST_PATIENCE_MS);
+  }
 }
 
 class HostedBrain implements Brain {

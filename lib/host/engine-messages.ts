@@ -16,6 +16,6 @@ export type WorkerMessage =
   | { type: 'work'; work: OperationName | 'upkeep' | null }
   | { type: 'answer'; id: number; answer: unknown }
   | { type: 'error'; id: number; error: SmErrorJson }
-  /** The database can no longer be trusted; what it was asked and has not answered is to be asked of another. */
+  /** The database can no longer be trusted, or is to be elsewhere; what it was asked and has not answered is to be asked of another. */
   | { type: 'poisoned'; reason: string }
   | { type: 'closed' };

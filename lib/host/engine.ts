@@ -184,7 +184,7 @@ export class BrainEngine implements Brain {
         this.#take(message.id)?.reject(errorFromJson(message.error));
         return;
       case 'poisoned':
-        this.#replace(worker, `can no longer be trusted: ${message.reason}`);
+        this.#replace(worker, message.reason);
         return;
       case 'open':
       case 'failed':

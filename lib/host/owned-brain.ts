@@ -11,7 +11,7 @@ import { brainClosed, isDatabaseRestart, repeatWhileLost } from './repetition.ts
 
 const LOCK_POLL_INTERVAL_MS = 20;
 /** A host keeps its lock for long; another script soon lets go. */
-const IN_PROCESS_PATIENCE_MS: LockPatience = { host: 0, process: 10_000, starter: 0 };
+const IN_PROCESS_PATIENCE_MS = { process: 10_000, starter: 0 };
 
 /** How long to wait for the lock, by who holds it, in milliseconds. */
 export type LockPatience = Record<LockHolder['kind'], number>;
@@ -51,9 +51,14 @@ function locked(holder: LockHolder | undefined): SmError {
   });
 }
 
-/** Opens a brain in this process under its lock. @throws SmError */
-export async function openOwnedBrain(options: EngineOptions): Promise<Brain> {
-  const lock = await takeBrainLock(options.brainDirectory, 'process', IN_PROCESS_PATIENCE_MS);
+/**
+ * Opens a brain in this process under its lock.
+ * @param hostPatienceMs how long a host that has the lock is waited for
+ * @throws SmError
+ */
+export async function openOwnedBrain(options: EngineOptions, hostPatienceMs = 0): Promise<Brain> {
+  const patienceMs = { ...IN_PROCESS_PATIENCE_MS, host: hostPatienceMs };
+  const lock = await takeBrainLock(options.brainDirectory, 'process', patienceMs);
   const engine = new BrainEngine(options);
   try {
     await engine.open();

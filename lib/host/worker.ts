@@ -2,15 +2,15 @@
  * The worker thread in which the database runs. It answers the engine's messages and does upkeep when nobody asks.
  * Separate from the engine's thread, so that a statement that never ends can be ended from there.
  */
-import fs from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { v7 as uuidv7, v4 as uuidv4 } from 'uuid';
 import { BrainSession } from '../brain/session.ts';
-import { toSmError } from '../core/errors.ts';
+import { type SmError, toSmError } from '../core/errors.ts';
 import { DISK_RESERVE_BYTES } from '../core/limits.ts';
 import { toStoreError } from '../store/database.ts';
 import { ensureDataDirectory } from '../store/data-directory.ts';
-import { openPgliteStore } from '../store/pglite.ts';
+import { freeBytesOf } from '../store/file-errors.ts';
+import { isMisplaced, openPlaced } from '../store/placement.ts';
 import type { EngineMessage, WorkerMessage, WorkerParameters } from './engine-messages.ts';
 
 /** Upkeep begins after this much quiet; its indexing, where much has been loaded, soon. */
@@ -30,15 +30,16 @@ let isClosing = false;
 
 try {
   const { dataDirectory, created } = await ensureDataDirectory(parameters.brainDirectory);
-  const store = await openPgliteStore(dataDirectory);
+  const store = await openPlaced(dataDirectory);
   const session: BrainSession = await BrainSession.open(store, {
     directory: parameters.brainDirectory,
     nowMs: Date.now,
     createEntryId: (nowMs) => uuidv7({ msecs: nowMs }),
     createReplicaId: uuidv4,
+    isMisplaced: () => isMisplaced(store, dataDirectory),
     onWork: (work) => {
       // Said before anything else is begun: whoever waits is to be served by another worker, not refused by this one.
-      if (session.poison !== undefined) send({ type: 'poisoned', reason: session.poison.message });
+      if (session.poison !== undefined) send({ type: 'poisoned', reason: reasonOf(session.poison) });
       send({ type: 'work', work });
     },
   });
@@ -47,6 +48,11 @@ try {
   send({ type: 'open', created, migrationsRun: store.migrationsRun });
 } catch (error) {
   send({ type: 'failed', error: toStoreError(error).toJSON() });
+}
+
+/** What the engine says of the database. */
+function reasonOf({ code, message }: SmError): string {
+  return code === 'store_restarted' ? `is to be elsewhere: ${message}` : `can no longer be trusted: ${message}`;
 }
 
 async function handle(session: BrainSession, message: EngineMessage): Promise<void> {
@@ -77,8 +83,7 @@ async function whenQuiet(session: BrainSession): Promise<void> {
 
 /** Upkeep writes; on a full disk it would fail, and take the reading with it that still works. */
 async function tidyUp(session: BrainSession): Promise<void> {
-  const disk = fs.statfsSync(parameters.brainDirectory);
-  if (disk.bavail * disk.bsize >= DISK_RESERVE_BYTES) await session.doUpkeep();
+  if (freeBytesOf(parameters.brainDirectory) >= DISK_RESERVE_BYTES) await session.doUpkeep();
 }
 
 /** A host whose main thread never moves again serves nobody and holds the lock: it ends. */

@@ -103,6 +103,7 @@ class EmbeddedRunner implements SqlRunner {
   async query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
     this.#requireOpen();
     try {
+      await this.#requireRoom(0);
       return (await this.#parts.store.client.query<Row>(text, [...values])).rows;
     } catch (error) {
       throw this.#explain(error);
@@ -120,6 +121,7 @@ class EmbeddedRunner implements SqlRunner {
   async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
     this.#requireOpen();
     try {
+      await this.#requireRoom(0);
       return await this.#parts.store.client.transaction((transaction) =>
         work(async <Row>(text: string, values: readonly unknown[]) => {
           const { rows } = await transaction.query<Row>(text, [...values]);
@@ -166,7 +168,7 @@ class EmbeddedRunner implements SqlRunner {
     const requestBytes = writes.reduce((sum, { bytes }) => sum + bytes, 0);
     try {
       if (this.#poison !== undefined) throw this.#poison;
-      if (this.#parts.isDurable) await this.#parts.upkeep.requireRoom(requestBytes);
+      await this.#requireRoom(requestBytes);
       const answers = await this.#parts.store.client.transaction(async (transaction) => {
         const results: unknown[][] = [];
         for (const { text, values } of writes) results.push((await transaction.query(text, [...values])).rows);
@@ -205,6 +207,11 @@ class EmbeddedRunner implements SqlRunner {
     }
     this.#working = undefined;
     if (this.#waiting.length > 0) this.#working = this.#work();
+  }
+
+  /** Reading, too: pages that were written lately get hints when they are read, which go into the WAL. */
+  async #requireRoom(requestBytes: number): Promise<void> {
+    if (this.#parts.isDurable) await this.#parts.upkeep.requireRoom(requestBytes);
   }
 
   #requireOpen(): void {

@@ -1,4 +1,5 @@
 /** Failures of the file system in words that a user can act on. Imports nothing heavy: every command loads it. */
+import fs from 'node:fs';
 import { SmError } from '../core/errors.ts';
 
 /** A failure of the file system in words. Anything unknown stays as it is. */
@@ -40,6 +41,12 @@ export function explainFileError(error: unknown, place: string): unknown {
     default:
       return error;
   }
+}
+
+/** Room that is left to this user on the disk that holds `place`. */
+export function freeBytesOf(place: string): number {
+  const { bavail, bsize } = fs.statfsSync(place);
+  return bavail * bsize;
 }
 
 /** What the failure itself names: of a renaming the new name. */

@@ -2,16 +2,13 @@
 import { sql } from 'drizzle-orm';
 import { type Database, rowsOf } from './database.ts';
 
-/** This brain's replica id; made with `createId` at first use. */
+/** This brain's replica id; made with `createId` at first use. Nobody else has the brain open meanwhile. */
 export async function readReplicaId(database: Database, createId: () => string): Promise<string> {
-  const [row] = await rowsOf<{ value: string }>(
-    database,
-    sql`WITH made AS (
-      INSERT INTO brain_meta (key, value) VALUES ('replica_id', ${createId()}) ON CONFLICT (key) DO NOTHING RETURNING value
-    ) SELECT value FROM made UNION ALL SELECT value FROM brain_meta WHERE key = 'replica_id' LIMIT 1`,
-  );
-  if (row === undefined) throw new Error('brain_meta gave no replica id');
-  return row.value;
+  const [row] = await rowsOf<{ value: string }>(database, sql`SELECT value FROM brain_meta WHERE key = 'replica_id'`);
+  if (row !== undefined) return row.value;
+  const replicaId = createId();
+  await database.execute(sql`INSERT INTO brain_meta (key, value) VALUES ('replica_id', ${replicaId})`);
+  return replicaId;
 }
 
 /** From now on this brain writes under another id. */

@@ -29,6 +29,13 @@ export async function migrateWith<D extends Database>(
   migrationsFolder: string,
   run: (database: D, config: { migrationsFolder: string }) => Promise<unknown>,
 ): Promise<number> {
+  const pending = await countPendingMigrations(database, migrationsFolder);
+  if (pending > 0) await run(database, { migrationsFolder });
+  return pending;
+}
+
+/** @throws SmError `store_newer` */
+export async function countPendingMigrations(database: Database, migrationsFolder: string): Promise<number> {
   const known = readJournal(migrationsFolder).entries.map(({ when }) => when);
   const newestKnown = Math.max(...known);
   const newestApplied = await newestAppliedMigration(database);
@@ -39,9 +46,7 @@ export async function migrateWith<D extends Database>(
       hint: 'Upgrade with "npm install -g stackmemory@latest", or point STACKMEMORY_HOME at another directory.',
     });
   }
-  const pending = known.filter((when) => when > newestApplied).length;
-  if (pending > 0) await run(database, { migrationsFolder });
-  return pending;
+  return known.filter((when) => when > newestApplied).length;
 }
 
 /** Time stamp of the newest migration in the database, 0 for an empty one. */

@@ -1,7 +1,7 @@
 /**
  * Opens an embedded PostgreSQL durably. Owns its start parameters and the proof, made at every start, that a commit
  * reaches the disk. Refuses to serve where the proof fails. The caller holds the lock of the directory: PGlite has
- * none, and two owners corrupt it.
+ * none, and two owners corrupt it. A store that is a copy in memory can only be read.
  */
 import fs from 'node:fs';
 import { PGlite, types } from '@electric-sql/pglite';
@@ -10,9 +10,10 @@ import { sql } from 'drizzle-orm';
 import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
 import { SmError } from '../core/errors.ts';
 import { assetPath } from './assets.ts';
+import { CopiedFs } from './copied-fs.ts';
 import { rowsOf } from './database.ts';
 import { DurableNodeFs } from './durable-fs.ts';
-import { migrateStore } from './migrate.ts';
+import { countPendingMigrations, migrateStore } from './migrate.ts';
 
 /** The PostgreSQL major version that this PGlite is; a data directory of another one does not open. */
 export const POSTGRES_MAJOR = 18;
@@ -50,6 +51,8 @@ export const START_PARAMETERS = [
   }),
 ];
 
+const READ_ONLY = settings({ default_transaction_read_only: 'on' });
+
 /** JSON may be given as UTF-8, too, and is then sent as it is: PGlite takes bytes here, whatever the type says. */
 const SERIALIZERS = {
   [types.JSON]: (value: unknown): string =>
@@ -62,6 +65,8 @@ const ARRAY_TYPES_READ = [1009];
 export interface OpenStore {
   database: PgliteDatabase;
   client: PGlite;
+  /** Whether it is a copy in memory, which is only read. */
+  isCopy: boolean;
   /** Migrations that opening had to run. */
   migrationsRun: number;
   /** Shuts PostgreSQL down cleanly, with a last checkpoint. */
@@ -84,17 +89,39 @@ function brainSchema(): StoreSchema {
 /** Opens the data directory, which must exist (see data-directory.ts). @throws SmError */
 export async function openPgliteStore(dataDirectory: string, schema: StoreSchema = brainSchema()): Promise<OpenStore> {
   const fileSystem = new DurableNodeFs(dataDirectory);
-  const client = withFewParsers(await startPglite(fileSystem));
+  const client = await startPglite(fileSystem);
   const database = drizzle({ client });
   try {
     await schema.prepare?.(client);
     const migrationsRun = await migrateStore(database, schema.migrationsFolder);
     await proveDurability(database, fileSystem, schema.metaTable);
-    return { database, client, migrationsRun, close: () => client.close() };
+    return { database, client, isCopy: false, migrationsRun, close: () => client.close() };
   } catch (error) {
     await client.close();
     throw error;
   }
+}
+
+/** Opens a copy of the data directory in memory, to be read: PostgreSQL itself refuses to write to it. @throws SmError */
+export async function openPgliteCopy(dataDirectory: string, schema: StoreSchema = brainSchema()): Promise<OpenStore> {
+  const client = await startPglite(new CopiedFs(dataDirectory), READ_ONLY);
+  const database = drizzle({ client });
+  try {
+    if ((await countPendingMigrations(database, schema.migrationsFolder)) > 0) throw needsRoom();
+    return { database, client, isCopy: true, migrationsRun: 0, close: () => client.close() };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+function needsRoom(): SmError {
+  return new SmError({
+    code: 'disk_full',
+    message:
+      'The brain was written by an older version, and the disk that holds it has no room to bring it to this one.',
+    hint: 'Free some space and run the command again. Nothing was changed.',
+  });
 }
 
 /** A database in memory, which is gone with its process: for tests and for trying things out. */
@@ -112,7 +139,7 @@ export async function openMemoryStore(schema: StoreSchema = brainSchema()): Prom
   const database = drizzle({ client });
   await schema.prepare?.(client);
   const migrationsRun = await migrateStore(database, schema.migrationsFolder);
-  return { database, client, migrationsRun, close: () => client.close() };
+  return { database, client, isCopy: false, migrationsRun, close: () => client.close() };
 }
 
 /**
@@ -125,12 +152,36 @@ function withFewParsers(client: PGlite): PGlite {
   return client;
 }
 
-async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {
+/**
+ * A panic is PostgreSQL's end. In WebAssembly nothing ends, and what it is asked next it may compute for ever: it is asked
+ * nothing any more. Whoever does gets the panic again, and its owner opens the database anew.
+ */
+function withEndingPanics(client: PGlite): PGlite {
+  let panic: unknown;
+  const guard =
+    <Options, Answer>(execute: (message: Uint8Array, options?: Options) => Promise<Answer>) =>
+    async (message: Uint8Array, options?: Options): Promise<Answer> => {
+      if (panic !== undefined) throw panic;
+      try {
+        return await execute(message, options);
+      } catch (error) {
+        if ((error as { severity?: unknown }).severity === 'PANIC') panic = error;
+        throw error;
+      }
+    };
+  client.execProtocol = guard(client.execProtocol.bind(client));
+  client.execProtocolStream = guard(client.execProtocolStream.bind(client));
+  const close = client.close.bind(client);
+  client.close = async () => (panic === undefined ? close() : undefined);
+  return client;
+}
+
+async function startPglite(fileSystem: DurableNodeFs | CopiedFs, settings: readonly string[] = []): Promise<PGlite> {
   const complaints: string[] = [];
   try {
-    return await PGlite.create({
+    const client = await PGlite.create({
       fs: fileSystem,
-      startParams: START_PARAMETERS,
+      startParams: [...START_PARAMETERS, ...settings],
       extensions: { amcheck },
       serializers: SERIALIZERS,
       onStderr: (line: string) => {
@@ -138,6 +189,7 @@ async function startPglite(fileSystem: DurableNodeFs): Promise<PGlite> {
         return false;
       },
     });
+    return withEndingPanics(withFewParsers(client));
   } catch (error) {
     throw new SmError({
       code: /No space left/i.test(complaints.join(' ')) ? 'disk_full' : 'store_damaged',

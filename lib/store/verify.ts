@@ -27,8 +27,7 @@ export async function verifyStore(database: Database): Promise<StoreVerification
     try {
       return await rowsOf<Row>(database, query);
     } catch (error) {
-      if (sqlStateOf(error) === undefined) throw error;
-      structureErrors.push(`${what} cannot be read: ${causeText(error)}`);
+      structureErrors.push(`${what} cannot be read: ${findingOf(error)}`);
       return [];
     }
   };
@@ -88,7 +87,7 @@ async function checkStructure(database: Database): Promise<string[]> {
       if (method === 'btree') await database.execute(sql`SELECT bt_index_check(${name}::regclass, true)`);
       else await database.execute(sql`SELECT gin_index_check(${name}::regclass)`);
     } catch (error) {
-      errors.push(`${name}: ${causeText(error)}`);
+      errors.push(`${name}: ${findingOf(error)}`);
     }
   }
   for (const table of ['brain_changes', 'brain_entries', 'brain_meta']) {
@@ -96,13 +95,16 @@ async function checkStructure(database: Database): Promise<string[]> {
       const findings = await rowsOf<{ msg: string }>(database, sql`SELECT msg FROM verify_heapam(${table}::regclass)`);
       errors.push(...findings.slice(0, FINDINGS_MAX).map(({ msg }) => `${table}: ${msg}`));
     } catch (error) {
-      errors.push(`${table}: ${causeText(error)}`);
+      errors.push(`${table}: ${findingOf(error)}`);
     }
   }
   return errors;
 }
 
-function causeText(error: unknown): string {
+/** What PostgreSQL says is wrong with what it read. That it has ended, or has no room to work in, says nothing of that. */
+function findingOf(error: unknown): string {
+  const state = sqlStateOf(error);
+  if (state === undefined || /^(53|24)/.test(state)) throw error;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return cause instanceof Error ? cause.message : String(cause);
 }

@@ -79,7 +79,7 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
     const quietUntil = performance.now() + 3_000;
     await waitUntil('the time of upkeep to pass', () => performance.now() > quietUntil);
     expect(await titlesIn(brain)).toEqual(titles.toSorted());
-    expect(await hostStatus({ brainDirectory: directory })).toMatchObject({ running: true, storeRestarts: 0 });
+    expect(await hostStatus({ brainDirectory: directory })).toMatchObject({ running: true, storeRestarts: 1 });
     disk.free();
     await expectRecovered(brain, titles);
   });
@@ -105,7 +105,38 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
     },
   );
 
-  test('[L13] a cold start on a full disk is a clear error, and all is well when there is space', async () => {
+  test('[L13] reading what was written just before takes nothing of a disk that is nearly full', async () => {
+    const brain = await connect(directory);
+    // As much as is read for the first time: PostgreSQL would write each of these pages into the WAL.
+    for (let number = 0; number < 6; number += 1) await recordMuch(brain, number, 400);
+    kill((await announcedHost(directory)).pid);
+    disk.fill(DISK_RESERVE_BYTES / 2);
+    const freeBytes = disk.freeBytes;
+    expect(await titlesIn(brain)).toHaveLength(2_400);
+    expect(await brain.run('verify', {})).toMatchObject({ isSound: true, changes: 2_400 });
+    // The host's log and its address.
+    expect(freeBytes - disk.freeBytes).toBeLessThan(64 * 1024);
+    disk.free();
+    expect(await outcomeOf(recordTitle(brain, 'afterwards'))).toHaveProperty('value');
+    await brain.close();
+  });
+
+  test('[L13] a disk that is filled up while everything is read: it is read', async () => {
+    const brain = await connect(directory);
+    for (let number = 0; number < 6; number += 1) await recordMuch(brain, number, 400);
+    kill((await announcedHost(directory)).pid);
+    disk.fill(DISK_RESERVE_BYTES + 256 * 1024);
+    const freeBytes = disk.freeBytes;
+    const verifying = brain.run('verify', {});
+    await waitUntil('the reading to write', () => disk.freeBytes < freeBytes - 512 * 1024);
+    disk.fill(0);
+    expect(await verifying).toMatchObject({ isSound: true, changes: 2_400 });
+    disk.free();
+    expect(await outcomeOf(recordTitle(brain, 'afterwards'))).toHaveProperty('value');
+    await brain.close();
+  });
+
+  test('[L13] a cold start on a full disk reads, writing is a clear error, and all is well when there is space', async () => {
     const brain = await connect(directory);
     await recordTitle(brain, 'earlier');
     await brain.close();
@@ -113,8 +144,13 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
     kill(pid);
     await hasEnded(pid);
     disk.fill(0);
-    const open = async (): Promise<unknown> => titlesIn(await connect(directory));
-    expect(await Promise.all([outcomeOf(open()), outcomeOf(open())])).toEqual([diskFull, diskFull]);
+    const using = async <T>(use: (brain: Brain) => Promise<T>): Promise<T> => {
+      const opened = await connect(directory);
+      return use(opened).finally(() => opened.close());
+    };
+    expect(await Promise.all([using(titlesIn), using(titlesIn)])).toEqual([['earlier'], ['earlier']]);
+    expect(await outcomeOf(using((opened) => recordTitle(opened, 'refused')))).toEqual(diskFull);
+    for (const host of hostProcessesOf(directory)) kill(host);
     await waitUntil('all hosts to end', () => hostProcessesOf(directory).length === 0);
     disk.free();
     await expectRecovered(await connect(directory), ['earlier']);

@@ -1,11 +1,14 @@
 /** That a commit reaches the disk is proven at every start, and that it does is shown by counting. */
 import fs from 'node:fs';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
+import { sql } from 'drizzle-orm';
 import { afterEach, expect, test, vi } from 'vitest';
 import { appendChanges } from '../../lib/store/append.ts';
+import { rowsOf } from '../../lib/store/database.ts';
 import { ensureDataDirectory } from '../../lib/store/data-directory.ts';
 import { DurableNodeFs } from '../../lib/store/durable-fs.ts';
 import { openPgliteStore, START_PARAMETERS } from '../../lib/store/pglite.ts';
+import { verifyStore } from '../../lib/store/verify.ts';
 import { plainContent } from '../support/arbitraries.ts';
 import { idOf } from '../support/ids.ts';
 import { makeDirectory, openTestStore, removeDirectory, type TestStore } from '../support/stores.ts';
@@ -54,6 +57,24 @@ test('[L5] a checkpoint syncs the files of the tables', async () => {
   expect(synced.tables).toBeGreaterThan(0);
   vi.restoreAllMocks();
   await opened.dispose();
+});
+
+test('[L16] after a panic whatever is asked fails at once, with what it was', async () => {
+  const opened = await openTestStore();
+  await write(opened, 1);
+  const syncing = vi.spyOn(fs, 'fsyncSync').mockImplementation(() => {
+    throw Object.assign(new Error('no'), { code: 'EIO' });
+  });
+  const panic = { cause: { severity: 'PANIC', code: '58030' } };
+  await expect(write(opened, 2)).rejects.toMatchObject({ severity: 'PANIC', code: '58030' });
+  syncing.mockRestore();
+  // Would never come to an end.
+  await expect(rowsOf(opened.store.database, sql`SELECT 1`)).rejects.toMatchObject(panic);
+  await expect(verifyStore(opened.store.database)).rejects.toMatchObject(panic);
+  await opened.store.close();
+  const again = await openTestStore(opened.directory);
+  expect(await verifyStore(again.store.database)).toMatchObject({ isSound: true });
+  await again.dispose();
 });
 
 async function expectRefusal(): Promise<void> {

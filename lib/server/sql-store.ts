@@ -6,13 +6,11 @@ import type { Entry, EntryContent } from '../core/entry.ts';
 import type { EntryStamp } from '../protocol/digest.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
 import { SqlDirectory } from './sql-directory.ts';
-import { type JsonRow, toJsonRows } from '../store/json-rows.ts';
 import type { SqlRunner } from './sql-runner.ts';
 import type {
   ChangeStore,
   DigestPart,
   LoggedVersion,
-  NewServerChange,
   StoreDigest,
   StoredChange,
   StoreEvent,
@@ -79,8 +77,7 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
     this.#runner = runner;
   }
 
-  async push({ workspaceId, pusherId, protocol, nowMs, changes, replica }: StorePush): Promise<StorePushAnswer> {
-    const rows = toJsonRows(changes.map(changeToRow));
+  async push({ workspaceId, pusherId, protocol, nowMs, rows, count, replica }: StorePush): Promise<StorePushAnswer> {
     const [row] = await this.#runner.write<PushRow>(
       'SELECT * FROM server_push_from($1, $2, $3, $4, $5::json, $6::jsonb)',
       [workspaceId, pusherId, protocol, nowMs, rows, replica === undefined ? null : JSON.stringify(replica)],
@@ -89,7 +86,7 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
     if (row === undefined) throw new Error('server_push_from gave no row');
     const position = { seq: Number(row.out_seq), chain: row.out_chain };
     if (row.out_verdict !== 'stored') return { verdict: row.out_verdict, remembered: position };
-    const outcomes = changes.map((): StoreOutcome => 'applied');
+    const outcomes = Array.from({ length: count }, (): StoreOutcome => 'applied');
     for (const [index, outcome] of row.out_outcomes ?? []) outcomes[index] = outcome;
     const lastCursor = Number(row.out_cursor);
     const stored = Number(row.out_stored);
@@ -181,25 +178,6 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
   close(): Promise<void> {
     return this.#runner.close();
   }
-}
-
-function changeToRow(change: NewServerChange, position: number): JsonRow {
-  const { entryId, projectId, updatedAt } = change.entry;
-  return {
-    position,
-    change_id: change.changeId,
-    entry_id: entryId,
-    project_id: projectId,
-    base: change.base,
-    replaces: change.replaces,
-    hash: change.hash,
-    echo_hash: change.echoHash ?? null,
-    replica_id: change.replicaId,
-    updated_at: updatedAt,
-    claimed_at: change.claimedAt ?? null,
-    seq: change.seq ?? null,
-    content: change.content,
-  };
 }
 
 function storedChange(row: PageRow): Omit<StoredChange, 'hash'> {

@@ -15,6 +15,12 @@ import type { Turn, Turns } from './turns.ts';
 /** A body that has not come whole after so many milliseconds loses its turn to those that have, and goes behind them. */
 const BODY_PATIENCE_MS = 5_000;
 
+/**
+ * Turns of the loop of events that a large push leaves to what has come meanwhile: an embedded store does not return to
+ * the loop before it has stored it, and no thread reads what nobody has taken in.
+ */
+const LET_IN_TURNS = 20;
+
 export type PushAnswer = { protocol: 1; answer: PushAnswer1 } | { protocol: 2; answer: PushAnswer2 };
 
 /** A push that has begun to come. It has to be ended, whatever becomes of it. */
@@ -67,9 +73,13 @@ export async function push({ context, readers, turns, ...round }: PushRound, bod
     const read = await readers.read(body, { workspaceId, clientId, nowMs: context.nowMs() });
     await come;
     // Who tells nothing of its log may share a commit with others.
-    if (read.push.replica !== undefined) turn = turns.take(`storing ${workspaceId} ${read.push.pusherId}`);
+    if (read.push.replica !== undefined) {
+      turn = turns.take(`storing ${workspaceId} ${read.push.pusherId}`);
+      coming.end();
+      await turn.come;
+    }
+    if (readers.isLarge(body)) await letIn();
     coming.end();
-    await turn?.come;
     const stored = await context.store.push(read.push);
     return read.protocol === 1
       ? { protocol: 1, answer: answer1(read, stored) }
@@ -78,6 +88,10 @@ export async function push({ context, readers, turns, ...round }: PushRound, bod
     coming.end();
     turn?.end();
   }
+}
+
+async function letIn(): Promise<void> {
+  for (let turn = 0; turn < LET_IN_TURNS; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function answer1({ push: { count }, newestMs }: ReadPush1, stored: StorePushAnswer): PushAnswer1 {

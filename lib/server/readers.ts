@@ -68,10 +68,14 @@ export class Readers {
     return { started: this.#threads.size, ready: this.#ready().length };
   }
 
+  /** Whether a body is for a thread, where there is one. */
+  isLarge({ bytes }: PackedBody): boolean {
+    return bytes.length >= (this.#options.handedOverBytesMin ?? HANDED_OVER_BYTES_MIN);
+  }
+
   /** @throws SmError as `readPush` */
   async read(body: PackedBody, terms: PushTerms): Promise<ReadPush> {
-    const isSmall = body.bytes.length < (this.#options.handedOverBytesMin ?? HANDED_OVER_BYTES_MIN);
-    const thread = isSmall ? undefined : this.#chooseThread(body.bytes.length);
+    const thread = this.isLarge(body) ? this.#chooseThread(body.bytes.length) : undefined;
     return thread === undefined ? readPush(body, terms) : this.#handOver(thread, body, terms);
   }
 

@@ -101,10 +101,17 @@ test('[V19] whatever is read sooner, each client’s pushes reach the store in t
       }
       await Promise.all(answers);
       for (const clientId of ['r', 's']) {
-        // Of those that name themselves in one way; who names itself now in the header and now not is two clients.
-        for (const isNamed of [true, false]) {
+        // Of those that name themselves, and tell of their log, in one way; who names itself now in the header and now not is two clients.
+        for (const [isNamed, isClaimed] of [
+          [true, true],
+          [true, false],
+          [false, true],
+          [false, false],
+        ]) {
           const expected = sketches.flatMap((one, index) =>
-            one.clientId === clientId && one.isNamed === isNamed && one.isClaimed && !one.isSpoiled ? index + 1 : [],
+            one.clientId === clientId && one.isNamed === isNamed && one.isClaimed === isClaimed && !one.isSpoiled
+              ? index + 1
+              : [],
           );
           const reached = asked.filter((text) => expected.some((seq) => text === `${clientId} ${seq}`));
           expect(reached).toEqual(expected.map((seq) => `${clientId} ${seq}`));

@@ -66,7 +66,12 @@ const launcher = {
 
 const modules = {
   ...shared,
-  entryPoints: { index: 'lib/index.ts', host: 'lib/host/main.ts', worker: 'lib/host/worker.ts' },
+  entryPoints: {
+    index: 'lib/index.ts',
+    host: 'lib/host/main.ts',
+    worker: 'lib/host/worker.ts',
+    reader: 'lib/server/reader-worker.ts',
+  },
   outdir: staging,
   format: 'esm',
 } as const satisfies BuildOptions;
@@ -162,6 +167,7 @@ async function main(): Promise<void> {
     'command.cjs',
     'host.js',
     'worker.js',
+    'reader.js',
     'index.js',
     'server.cjs',
     'portal.cjs',

@@ -61,6 +61,17 @@ export function acceptedCoding(acceptEncoding: string | undefined): Coding | und
   return CODINGS.find((coding) => (offered.get(coding) ?? 0) > 0);
 }
 
+/** A body as it came, and how it is packed. */
+export interface PackedBody {
+  bytes: Uint8Array;
+  coding: 'identity' | 'br' | 'gzip' | 'deflate';
+}
+
+export interface BodyBounds {
+  packedBytesMax: number;
+  bytesMax: number;
+}
+
 /**
  * The whole of a body as bytes, unpacked.
  * @param contentEncoding as the header gives it; absent or `identity` for none
@@ -69,23 +80,54 @@ export function acceptedCoding(acceptEncoding: string | undefined): Coding | und
 export async function readBody(
   chunks: AsyncIterable<Uint8Array>,
   contentEncoding: string | undefined,
-  bounds: { packedBytesMax: number; bytesMax: number },
+  bounds: BodyBounds,
 ): Promise<Buffer> {
-  const coding = (contentEncoding ?? 'identity').trim().toLowerCase();
-  if (coding === 'identity' || coding === '') return collect(chunks, bounds.bytesMax);
-  if (coding !== 'br' && coding !== 'gzip' && coding !== 'x-gzip' && coding !== 'deflate') {
-    throw new SmError({
-      code: 'unsupported_media',
-      message: `Bodies in the coding "${coding.slice(0, 40)}" are not understood.`,
-      hint: 'Use gzip, br or no Content-Encoding.',
-    });
+  return unpackBody(await collectBody(chunks, contentEncoding, bounds), bounds.bytesMax);
+}
+
+/** The whole of a body as it comes. @throws SmError `too_large`, `unsupported_media` */
+export async function collectBody(
+  chunks: AsyncIterable<Uint8Array>,
+  contentEncoding: string | undefined,
+  { packedBytesMax, bytesMax }: BodyBounds,
+): Promise<PackedBody> {
+  const coding = codingOf((contentEncoding ?? '').trim().toLowerCase());
+  return { bytes: await collect(chunks, coding === 'identity' ? bytesMax : packedBytesMax), coding };
+}
+
+function codingOf(named: string): PackedBody['coding'] {
+  switch (named) {
+    case '':
+    case 'identity':
+      return 'identity';
+    case 'gzip':
+    case 'x-gzip':
+      return 'gzip';
+    case 'br':
+    case 'deflate':
+      return named;
+    default:
+      throw new SmError({
+        code: 'unsupported_media',
+        message: `Bodies in the coding "${named.slice(0, 40)}" are not understood.`,
+        hint: 'Use gzip, br or no Content-Encoding.',
+      });
   }
-  const packed = await collect(chunks, bounds.packedBytesMax);
-  const unpack = coding === 'br' ? zlib.brotliDecompress : coding === 'deflate' ? zlib.inflate : zlib.gunzip;
+}
+
+/**
+ * At once, and not in the pool of threads: what is small is unpacked sooner than it would have its turn there, and what is
+ * large is unpacked in a thread of its own.
+ * @throws SmError `too_large` beyond `bytesMax`, `bad_request` for what does not unpack
+ */
+export function unpackBody({ bytes, coding }: PackedBody, bytesMax: number): Buffer {
+  if (coding === 'identity') return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const unpack =
+    coding === 'br' ? zlib.brotliDecompressSync : coding === 'deflate' ? zlib.inflateSync : zlib.gunzipSync;
   try {
-    return await promisify<Uint8Array, zlib.ZlibOptions, Buffer>(unpack)(packed, { maxOutputLength: bounds.bytesMax });
+    return unpack(bytes, { maxOutputLength: bytesMax });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(bounds.bytesMax);
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(bytesMax);
     throw new SmError({ code: 'bad_request', message: `The body is not valid ${coding}.`, cause: error });
   }
 }

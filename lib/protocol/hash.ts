@@ -1,5 +1,5 @@
 /** The content hash of an entry: the half of its stamp that breaks ties, and the name its versions go by. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalContent } from '../core/canonical.ts';
 import type { EntryContent } from '../core/entry.ts';
 
@@ -21,5 +21,5 @@ export function toHashedContent(entry: EntryContent): HashedContent {
 }
 
 export function sha256Hex(text: string): string {
-  return createHash('sha256').update(text, 'utf8').digest('hex');
+  return hash('sha256', text, 'hex');
 }

@@ -5,15 +5,20 @@
 import type { Context } from 'hono';
 import { ERROR_TABLE, type ErrorCode, SmError } from '../core/errors.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
-import { acceptedCoding, encodeBody, parseJson, readBody } from '../protocol/body.ts';
+import { acceptedCoding, collectBody, encodeBody, type PackedBody, parseJson, unpackBody } from '../protocol/body.ts';
 import { BODY_BYTES_MAX } from '../protocol/limits.ts';
 import type { Caller } from './context.ts';
+import type { ComingPush } from './push.ts';
+
+export const BODY_BOUNDS = { packedBytesMax: BODY_BYTES_MAX, bytesMax: BATCH_BYTES_MAX };
 
 /** What middleware leaves for those behind it. */
 export interface ServerVariables {
   requestId: string;
   address: string;
   caller: Caller;
+  /** Of a push alone. */
+  coming: ComingPush;
   /** An SmError that was answered, for the log. */
   failure: SmError;
 }
@@ -39,8 +44,13 @@ const WIRE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'unavailable',
 ]);
 
-/** The body of a request as JSON. @throws SmError `unsupported_media`, `too_large`, `bad_request` */
+/** The body of a request as JSON. @throws SmError as `readPackedBody`, `bad_request` */
 export async function readJson(request: ServerRequest): Promise<unknown> {
+  return parseJson(unpackBody(await readPackedBody(request), BATCH_BYTES_MAX));
+}
+
+/** The body of a request, which says that it is JSON, as it comes. @throws SmError `unsupported_media`, `too_large`, `bad_request` */
+export async function readPackedBody(request: ServerRequest): Promise<PackedBody> {
   const [mediaType = ''] = (request.req.header('content-type') ?? '').split(';');
   if (mediaType.trim().toLowerCase() !== 'application/json') {
     throw new SmError({
@@ -59,11 +69,7 @@ export async function readJson(request: ServerRequest): Promise<unknown> {
   }
   const { body } = request.req.raw;
   if (body === null) throw new SmError({ code: 'bad_request', message: 'The request has no body.' });
-  const bytes = await readBody(body, request.req.header('content-encoding'), {
-    packedBytesMax: BODY_BYTES_MAX,
-    bytesMax: BATCH_BYTES_MAX,
-  });
-  return parseJson(bytes);
+  return collectBody(body, request.req.header('content-encoding'), BODY_BOUNDS);
 }
 
 /** The whole of an answer, packed where the asker understands it. */

@@ -1,174 +1,118 @@
 /**
- * A push, in both protocols: what the wire brings becomes changes for the store, and the store's verdicts the answer.
- * Protocol 2 refuses change by change; protocol 1 takes all of a batch or nothing, for its clients hear of nothing else.
+ * A push from its first byte to its answer, in both protocols: read here or in another thread (readers.ts), stored in its
+ * turn, and the store's verdicts told. Invariant: pushes of one client are stored in the order in which they began to
+ * come, whichever was read sooner, and one after the other: each tells what it believes was taken before it.
  */
-import { type Entry, parseEntry } from '../core/entry.ts';
-import { SmError, toSmError } from '../core/errors.ts';
-import { BATCH_BYTES_MAX } from '../core/limits.ts';
-import { type CheckedChange, readColumns, type ReadChange, readList } from '../protocol/change.ts';
-import { hashContent, toHashedContent } from '../protocol/hash.ts';
-import { nextChain, uuidOf } from '../protocol/identity.ts';
-import { CLOCK_AHEAD_MAX_MS } from '../protocol/limits.ts';
-import type { PushAnswer1, PushAnswer2, PushRequest1, PushRequest2, PushResult } from '../protocol/wire.ts';
+import { SmError } from '../core/errors.ts';
+import type { PackedBody } from '../protocol/body.ts';
+import type { PushAnswer1, PushAnswer2, PushResult } from '../protocol/wire.ts';
 import type { Caller, ServerContext } from './context.ts';
-import type { NewServerChange, ReplicaClaim, StoreOutcome, StorePushAnswer } from './store.ts';
+import type { ReadPush1, ReadPush2 } from './push-reading.ts';
+import type { Readers } from './readers.ts';
+import type { StoreOutcome, StorePushAnswer } from './store.ts';
+import type { Turn, Turns } from './turns.ts';
 
-/** In place of a client id that a client of protocol 1 does not give. */
-const UNNAMED_CLIENT = 'unnamed';
+/** A body that has not come whole after so many milliseconds loses its turn to those that have, and goes behind them. */
+const BODY_PATIENCE_MS = 5_000;
 
-export async function push1(context: ServerContext, caller: Caller, request: PushRequest1): Promise<PushAnswer1> {
-  const nowMs = context.nowMs();
-  const clientId = request.clientId === '' ? UNNAMED_CLIENT : request.clientId;
-  const entries = request.entries.map((input, index) => parseEntry1(input, index, caller.workspaceId));
-  const answer = await context.store.push({
-    workspaceId: caller.workspaceId,
-    pusherId: clientId,
-    protocol: 1,
-    nowMs,
-    changes: entries.map((entry) => change1(entry, clientId, nowMs)),
-  });
-  if (answer.verdict !== 'stored') throw new Error('a push without a claim was refused');
-  const serverCursor = entries.reduce((newest, { updatedAt }) => Math.max(newest, updatedAt), 0);
-  return { accepted: entries.length, serverCursor };
+/**
+ * Turns of the loop of events that a large push leaves to what has come meanwhile: an embedded store does not return to
+ * the loop before it has stored it, and no thread reads what nobody has taken in.
+ */
+const LET_IN_TURNS = 20;
+
+export type PushAnswer = { protocol: 1; answer: PushAnswer1 } | { protocol: 2; answer: PushAnswer2 };
+
+/** A push that has begun to come. It has to be ended, whatever becomes of it. */
+export interface ComingPush {
+  /** Its body has come whole. @returns when those that came before it have been read */
+  bodyCame(): Turn['come'];
+  end(): void;
 }
 
-/** @throws SmError with the field as it is in the request, such as `entries.3.title` */
-function parseEntry1(input: unknown, index: number, workspaceId: string): Entry {
-  const fields = (typeof input === 'object' && input !== null ? input : {}) as Record<string, unknown>;
+/** @param from whose it is, as far as a request tells that before its key is looked up */
+export function beginPush(turns: Turns, from: string): ComingPush {
+  const name = `reading ${from}`;
+  let turn = turns.take(name);
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    turn.end();
+  }, BODY_PATIENCE_MS).unref();
+  return {
+    bodyCame: () => {
+      clearTimeout(timer);
+      if (isLate) turn = turns.take(name);
+      return turn.come;
+    },
+    end: () => {
+      clearTimeout(timer);
+      turn.end();
+    },
+  };
+}
+
+/** What a push is taken with, beside its body. */
+export interface PushRound {
+  context: ServerContext;
+  readers: Readers;
+  turns: Turns;
+  caller: Caller;
+  coming: ComingPush;
+  /** As the header names it. */
+  clientId: string | undefined;
+}
+
+/** Reads, stores and answers. @throws SmError in what the whole of it does wrong; nothing was stored then */
+export async function push({ context, readers, turns, ...round }: PushRound, body: PackedBody): Promise<PushAnswer> {
+  const { caller, coming, clientId } = round;
+  const { workspaceId } = caller;
+  let turn: Turn | undefined;
   try {
-    const entry = parseEntry({ ...fields, ...(fields['workspaceId'] === '' ? { workspaceId } : {}) });
-    if (entry.workspaceId === workspaceId) return entry;
-  } catch (error) {
-    const { code, message, details } = toSmError(error);
-    const inner = details?.['field'];
-    const field = typeof inner === 'string' && inner !== '' ? `entries.${index}.${inner}` : `entries.${index}`;
-    throw new SmError({ code, message: `entries.${index}.${message}`, details: { field } });
-  }
-  const field = `entries.${index}.workspaceId`;
-  throw new SmError({ code: 'forbidden', message: `${field}: is not the workspace of this key.`, details: { field } });
-}
-
-function change1(entry: Entry, clientId: string, nowMs: number): NewServerChange {
-  const { updatedAt, ...content } = entry;
-  const hashed = toHashedContent(entry);
-  const isAhead = updatedAt > nowMs + CLOCK_AHEAD_MAX_MS;
-  return {
-    changeId: uuidOf(`stackmemory protocol 1 ${entry.entryId} ${updatedAt} ${hashed.hash}`),
-    base: null,
-    replaces: [],
-    replicaId: clientId,
-    ...hashed,
-    entry: isAhead ? { ...entry, updatedAt: nowMs } : entry,
-    ...(isAhead ? { claimedAt: updatedAt } : {}),
-    ...(entry.status === 'superseded' ? { echoHash: hashContent({ ...content, status: 'retracted' }) } : {}),
-  };
-}
-
-export async function push2(context: ServerContext, caller: Caller, request: PushRequest2): Promise<PushAnswer2> {
-  const nowMs = context.nowMs();
-  const items = itemsOf(request, caller.workspaceId);
-  const results = new Map<number, PushResult>();
-  const positions: number[] = [];
-  const changes: NewServerChange[] = [];
-  items.forEach(({ parsed }, position) => {
-    const refusal = 'error' in parsed ? parsed : refuseAhead(parsed.change, nowMs);
-    if ('error' in refusal) {
-      const { code, message } = refusal.error;
-      results.set(position, { changeId: refusal.changeId, outcome: 'refused', code, message });
-      return;
+    const come = coming.bodyCame();
+    const read = await readers.read(body, { workspaceId, clientId, nowMs: context.nowMs() });
+    await come;
+    // Who tells nothing of its log may share a commit with others.
+    if (read.push.replica !== undefined) {
+      turn = turns.take(`storing ${workspaceId} ${read.push.pusherId}`);
+      coming.end();
+      await turn.come;
     }
-    const { change } = refusal;
-    positions.push(position);
-    changes.push({ ...change, replaces: change.replaces ?? [] });
-  });
-  const claim = claimOf(request, items);
-  const answer = await context.store.push({
-    workspaceId: caller.workspaceId,
-    // Only what is part of a replica's count is left out of its pulls: it can tell what became of that alone.
-    pusherId: claim === undefined ? UNNAMED_CLIENT : request.clientId,
-    protocol: 2,
-    nowMs,
-    changes,
-    ...(claim === undefined ? {} : { replica: claim }),
-  });
-  if (answer.verdict !== 'stored') throw replicaError(answer);
-  changes.forEach(({ changeId }, index) => {
-    results.set(positions[index] ?? -1, resultOf(changeId, answer.outcomes[index] ?? 'applied'));
-  });
-  const ordered = items.flatMap((_, position) => results.get(position) ?? []);
+    if (readers.isLarge(body)) await letIn();
+    coming.end();
+    const stored = await context.store.push(read.push);
+    return read.protocol === 1
+      ? { protocol: 1, answer: answer1(read, stored) }
+      : { protocol: 2, answer: answer2(read, stored) };
+  } finally {
+    coming.end();
+    turn?.end();
+  }
+}
+
+async function letIn(): Promise<void> {
+  for (let turn = 0; turn < LET_IN_TURNS; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function answer1({ push: { count }, newestMs }: ReadPush1, stored: StorePushAnswer): PushAnswer1 {
+  if (stored.verdict !== 'stored') throw new Error('a push without a claim was refused');
+  return { accepted: count, serverCursor: newestMs };
+}
+
+function answer2({ push: { nowMs }, changeIds, refused, isBrief }: ReadPush2, stored: StorePushAnswer): PushAnswer2 {
+  if (stored.verdict !== 'stored') throw replicaError(stored);
+  const results = changeIds.map((changeId, index) => resultOf(changeId, stored.outcomes[index] ?? 'applied'));
+  // Ascending, so that each finds those before it in their places.
+  for (const [position, result] of refused) results.splice(position, 0, result);
   return {
-    accepted: ordered.filter(({ outcome }) => outcome !== 'refused').length,
-    results: request.columns === undefined ? ordered : ordered.filter(({ outcome }) => outcome !== 'applied'),
+    accepted: results.filter(({ outcome }) => outcome !== 'refused').length,
+    results: isBrief ? results.filter(({ outcome }) => outcome !== 'applied') : results,
     serverTime: nowMs,
-    foundCursor: answer.foundCursor,
-    serverCursor: answer.lastCursor,
-    epoch: answer.epoch,
-    ...(answer.replica === undefined ? {} : { replica: answer.replica }),
+    foundCursor: stored.foundCursor,
+    serverCursor: stored.lastCursor,
+    epoch: stored.epoch,
+    ...(stored.replica === undefined ? {} : { replica: stored.replica }),
   };
-}
-
-function itemsOf({ changes, columns }: PushRequest2, workspaceId: string): ReadChange[] {
-  if ((changes === undefined) === (columns === undefined)) {
-    throw new SmError({
-      code: 'bad_request',
-      message: 'changes: a push has either changes or columns.',
-      details: { field: 'changes' },
-    });
-  }
-  if (columns === undefined) return readList(changes ?? [], workspaceId);
-  requireUnrepeated(columns);
-  return readColumns(columns, workspaceId);
-}
-
-/** One value that stands for all is small on the wire, and a thousand times that in the log. */
-function requireUnrepeated(columns: Record<string, unknown>): void {
-  const count = Number((columns['count'] as unknown[] | undefined)?.[0] ?? 0);
-  let bytes = 0;
-  for (const values of Object.values(columns)) {
-    if (Array.isArray(values) && values.length === 1) bytes += JSON.stringify(values).length * count;
-  }
-  if (!(bytes > BATCH_BYTES_MAX)) return;
-  throw new SmError({
-    code: 'too_large',
-    message: `The changes have more than ${BATCH_BYTES_MAX / 1024 / 1024} MiB.`,
-    hint: 'Send fewer changes at a time.',
-  });
-}
-
-function refuseAhead(
-  change: CheckedChange,
-  nowMs: number,
-): { change: CheckedChange } | { changeId: string; error: SmError } {
-  const aheadMs = change.entry.updatedAt - nowMs;
-  if (aheadMs <= CLOCK_AHEAD_MAX_MS) return { change };
-  return {
-    changeId: change.changeId,
-    error: new SmError({
-      code: 'clock_ahead',
-      message: `updatedAt: is ${Math.round(aheadMs / 1000)} s ahead of the server's clock.`,
-    }),
-  };
-}
-
-/** What the replica says of its log. Refused changes are part of it: their places are taken all the same. */
-function claimOf({ replica, clientId }: PushRequest2, items: ReadChange[]): ReplicaClaim | undefined {
-  if (replica === undefined) return undefined;
-  if (clientId === '') {
-    throw new SmError({
-      code: 'bad_request',
-      message: 'clientId: is missing, so that nobody is told by replica.',
-      details: { field: 'clientId' },
-    });
-  }
-  let { chain } = replica;
-  const steps = items
-    .flatMap(({ named: { seq, changeId } }) => {
-      return Number.isSafeInteger(seq) && typeof changeId === 'string' ? { seq: seq as number, changeId } : [];
-    })
-    .filter(({ seq }) => seq > replica.seq)
-    .sort((a, b) => a.seq - b.seq)
-    .map((step): [number, string] => [step.seq, (chain = nextChain(chain, step))]);
-  return { ...replica, steps };
 }
 
 function replicaError({ verdict, remembered }: Exclude<StorePushAnswer, { verdict: 'stored' }>): SmError {

@@ -1,8 +1,5 @@
-/**
- * What is read of a request beside its body's own schema: the key, the protocol, the workspace it names; and the log
- * line that is written of it, which holds no key and nothing of what was said.
- */
-import { SmError } from '../core/errors.ts';
+/** What is read of a request beside its body: the key, the route; and its log line, which holds no key and nothing of what was said. */
+import type { SmError } from '../core/errors.ts';
 import type { ServerContext } from './context.ts';
 import type { ServerEnv, ServerRequest } from './http.ts';
 
@@ -12,42 +9,6 @@ const BEARER_CHARACTERS_MAX = 512;
 export function bearerOf(request: ServerRequest): string | undefined {
   const bearer = /^Bearer +(\S+) *$/i.exec(request.req.header('authorization') ?? '')?.[1];
   return bearer === undefined || bearer.length > BEARER_CHARACTERS_MAX ? undefined : bearer;
-}
-
-/** @throws SmError `forbidden` where the request names another workspace than the key's */
-export function requireWorkspace(body: unknown, request: ServerRequest): unknown {
-  const named = (body as { workspaceId?: unknown } | null)?.workspaceId;
-  if (typeof named !== 'string' || named === '' || named === request.get('caller').workspaceId) return body;
-  throw new SmError({
-    code: 'forbidden',
-    message: 'workspaceId: is not the workspace of this key.',
-    details: { field: 'workspaceId' },
-  });
-}
-
-export function protocolOf(body: unknown, supported: readonly number[]): number {
-  const named = (body as { protocolVersion?: unknown } | null)?.protocolVersion;
-  if (typeof named !== 'number') {
-    throw new SmError({
-      code: 'bad_request',
-      message: 'protocolVersion: must be a number.',
-      details: { field: 'protocolVersion' },
-    });
-  }
-  if (supported.includes(named)) return named;
-  throw new SmError({
-    code: 'unsupported_protocol',
-    message: `This server speaks protocol ${supported.join(' and ')} here.`,
-    hint: 'Upgrade whichever is older.',
-    details: { supported },
-  });
-}
-
-/** Clients of protocol 1 name themselves in a header, too. */
-export function withClientId(body: unknown, request: ServerRequest): unknown {
-  const header = request.req.header('x-client-id');
-  const fields = body as Record<string, unknown>;
-  return fields['clientId'] === undefined && header !== undefined ? { ...fields, clientId: header } : body;
 }
 
 /** The route as it is written, so that a label has few values. */

@@ -14,6 +14,7 @@ import type { ServerLog } from './context.ts';
 import { openEmbeddedServerStore } from './embedded-store.ts';
 import { listen } from './listen.ts';
 import { openPostgresServerStore } from './postgres-store.ts';
+import { readerThreadsOf } from './readers.ts';
 import type { ChangeStore } from './store.ts';
 
 const CLOSE_PATIENCE_MS = 15_000;
@@ -63,6 +64,7 @@ export async function serve(
       log,
       signup: options.signup,
       trustProxy: options.trustProxy,
+      readerThreads: readerThreadsOf(),
       ...(options.mcp ? { replicaDirectory: replicaDirectory(options, store.kind) } : {}),
       ...(adminToken === undefined ? {} : { adminToken }),
     });

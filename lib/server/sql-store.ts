@@ -6,13 +6,11 @@ import type { Entry, EntryContent } from '../core/entry.ts';
 import type { EntryStamp } from '../protocol/digest.ts';
 import { REPLACES_MAX } from '../protocol/limits.ts';
 import { SqlDirectory } from './sql-directory.ts';
-import { type JsonRow, toJsonRows } from '../store/json-rows.ts';
 import type { SqlRunner } from './sql-runner.ts';
 import type {
   ChangeStore,
   DigestPart,
   LoggedVersion,
-  NewServerChange,
   StoreDigest,
   StoredChange,
   StoreEvent,
@@ -48,9 +46,30 @@ interface PageRow {
   out_content: string;
 }
 
-interface PullRow extends PageRow {
-  out_named: string[] | null;
-  out_hash: string;
+/** A page of a pull as one value: of so many columns in so many rows, each costs its own reading. */
+const PULL_PAGE = `SELECT min(p.out_epoch) AS out_epoch, max(p.out_last) AS out_last, bool_or(p.out_more) AS out_more,
+    json_agg(json_build_array(p.out_cursor, p.out_change_id, p.out_base, p.out_replaces, p.out_named, p.out_replica_id,
+      p.out_updated_at, p.out_hash, p.out_content::json) ORDER BY p.out_cursor)
+      FILTER (WHERE p.out_cursor IS NOT NULL) AS out_items
+  FROM server_pull($1, $2, $3, $4, $5, $6, $7, $8, $9) AS p`;
+
+type PulledItem = [
+  cursor: number,
+  changeId: string,
+  base: string | null,
+  replaces: string[],
+  named: string[] | null,
+  replicaId: string,
+  updatedAt: number,
+  hash: string,
+  content: EntryContent,
+];
+
+interface PullRow {
+  out_epoch: string | null;
+  out_last: string | number;
+  out_more: boolean;
+  out_items: PulledItem[] | null;
 }
 
 interface HistoryRow extends PageRow {
@@ -79,8 +98,7 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
     this.#runner = runner;
   }
 
-  async push({ workspaceId, pusherId, protocol, nowMs, changes, replica }: StorePush): Promise<StorePushAnswer> {
-    const rows = toJsonRows(changes.map(changeToRow));
+  async push({ workspaceId, pusherId, protocol, nowMs, rows, count, replica }: StorePush): Promise<StorePushAnswer> {
     const [row] = await this.#runner.write<PushRow>(
       'SELECT * FROM server_push_from($1, $2, $3, $4, $5::json, $6::jsonb)',
       [workspaceId, pusherId, protocol, nowMs, rows, replica === undefined ? null : JSON.stringify(replica)],
@@ -89,7 +107,7 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
     if (row === undefined) throw new Error('server_push_from gave no row');
     const position = { seq: Number(row.out_seq), chain: row.out_chain };
     if (row.out_verdict !== 'stored') return { verdict: row.out_verdict, remembered: position };
-    const outcomes = changes.map((): StoreOutcome => 'applied');
+    const outcomes = Array.from({ length: count }, (): StoreOutcome => 'applied');
     for (const [index, outcome] of row.out_outcomes ?? []) outcomes[index] = outcome;
     const lastCursor = Number(row.out_cursor);
     const stored = Number(row.out_stored);
@@ -107,7 +125,7 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
 
   async pull(query: StorePull): Promise<StorePage<StoredChange>> {
     const { workspaceId, projectId, since, limit, bytesMax, currentOnly, replica } = query;
-    const rows = await this.#runner.query<PullRow>('SELECT * FROM server_pull($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
+    const [row] = await this.#runner.query<PullRow>(PULL_PAGE, [
       workspaceId,
       projectId,
       since,
@@ -118,11 +136,14 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
       replica?.seq ?? null,
       replica?.chain ?? null,
     ]);
-    return pageOf(rows, (row) => ({
-      ...storedChange(row),
-      replaces: [...row.out_replaces, ...(row.out_named ?? [])].slice(0, REPLACES_MAX),
-      hash: row.out_hash,
-    }));
+    // An aggregate gives a row in any case.
+    if (row === undefined || row.out_epoch === null) throw withoutWorkspace();
+    return {
+      epoch: row.out_epoch,
+      lastCursor: Number(row.out_last),
+      hasMore: row.out_more,
+      items: (row.out_items ?? []).map(pulledChange),
+    };
   }
 
   async history(query: StoreHistory): Promise<StorePage<LoggedVersion>> {
@@ -183,22 +204,16 @@ export class SqlStore extends SqlDirectory implements ChangeStore {
   }
 }
 
-function changeToRow(change: NewServerChange, position: number): JsonRow {
-  const { entryId, projectId, updatedAt } = change.entry;
+function pulledChange(item: PulledItem): StoredChange {
+  const [cursor, changeId, base, replaces, named, replicaId, updatedAt, hash, content] = item;
   return {
-    position,
-    change_id: change.changeId,
-    entry_id: entryId,
-    project_id: projectId,
-    base: change.base,
-    replaces: change.replaces,
-    hash: change.hash,
-    echo_hash: change.echoHash ?? null,
-    replica_id: change.replicaId,
-    updated_at: updatedAt,
-    claimed_at: change.claimedAt ?? null,
-    seq: change.seq ?? null,
-    content: change.content,
+    cursor,
+    changeId,
+    base,
+    replaces: named === null ? replaces : [...replaces, ...named].slice(0, REPLACES_MAX),
+    replicaId,
+    hash,
+    entry: { ...content, updatedAt },
   };
 }
 
@@ -229,6 +244,10 @@ function pageOf<Row extends PageRow, Item>(rows: Row[], toItem: (row: Row) => It
 /** A workspace that a key belongs to exists: it is never removed. */
 function requireHead<Row>(rows: Row[]): Row {
   const [head] = rows;
-  if (head === undefined) throw new Error('the workspace of a key has no row');
+  if (head === undefined) throw withoutWorkspace();
   return head;
+}
+
+function withoutWorkspace(): Error {
+  return new Error('the workspace of a key has no row');
 }

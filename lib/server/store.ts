@@ -30,13 +30,19 @@ export interface ReplicaClaim extends ReplicaPosition {
   steps: [seq: number, chain: string][];
 }
 
-export interface StorePush {
+/** Changes as a statement takes them (change-rows.ts). */
+export interface StoreRows {
+  /** UTF-8 of JSON. Whoever gives them lets go of them: no byte is changed afterwards. */
+  rows: Buffer;
+  count: number;
+}
+
+export interface StorePush extends StoreRows {
   workspaceId: string;
   /** The client id of whoever pushes: the replica whose position is remembered. */
   pusherId: string;
   protocol: 1 | 2;
   nowMs: number;
-  changes: NewServerChange[];
   replica?: ReplicaClaim;
 }
 

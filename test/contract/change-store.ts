@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, type EntryStamp } from '../../lib/protocol/digest.ts';
 import { CHAIN_START, nextChain } from '../../lib/protocol/identity.ts';
+import { toStoreRows } from '../../lib/server/change-rows.ts';
 import { createSecret, hashSecret } from '../../lib/server/keys.ts';
 import type { ChangeStore, StoreEvent, StorePull } from '../../lib/server/store.ts';
 import { idOf } from '../support/ids.ts';
@@ -31,7 +32,7 @@ export function changeStoreContract(
     const newWorkspace = async (): Promise<string> => (await createTestKey(store, 'contract')).workspaceId;
     const push = async (workspaceId: string, sketches: Omit<ChangeSketch, 'workspaceId'>[], pusherId = 'r1') => {
       const changes = sketches.map((sketch) => storeChange({ ...sketch, workspaceId }));
-      const answer = await store.push({ workspaceId, pusherId, protocol: 2, nowMs: NOW_MS, changes });
+      const answer = await store.push({ workspaceId, pusherId, protocol: 2, nowMs: NOW_MS, ...toStoreRows(changes) });
       if (answer.verdict !== 'stored') throw new Error(answer.verdict);
       return answer;
     };
@@ -59,10 +60,10 @@ export function changeStoreContract(
       const good = storeChange({ number: 1, title: 'a', updatedAt: 5, workspaceId });
       const other = { ...storeChange({ number: 1, title: 'b', updatedAt: 5, workspaceId }), changeId: good.changeId };
       const push1 = { workspaceId, pusherId: 'r', protocol: 2 as const, nowMs: NOW_MS };
-      expect(await store.push({ ...push1, changes: [good, other] })).toMatchObject({
+      expect(await store.push({ ...push1, ...toStoreRows([good, other]) })).toMatchObject({
         outcomes: ['applied', 'change_id_reused'],
       });
-      expect(await store.push({ ...push1, changes: [other] })).toMatchObject({ outcomes: ['change_id_reused'] });
+      expect(await store.push({ ...push1, ...toStoreRows([other]) })).toMatchObject({ outcomes: ['change_id_reused'] });
     });
 
     test('[V13] the same change id in two workspaces is two changes', async () => {
@@ -76,7 +77,7 @@ export function changeStoreContract(
         pusherId: 'r',
         protocol: 2,
         nowMs: NOW_MS,
-        changes: [theirs],
+        ...toStoreRows([theirs]),
       });
       expect(answer).toMatchObject({ outcomes: ['applied'], stored: 1 });
       expect((await pull(one)).items).toHaveLength(1);
@@ -89,7 +90,7 @@ export function changeStoreContract(
         { number: 2, title: 'a', updatedAt: 5 },
       ]);
       const changes = [storeChange({ number: 3, title: 'a', updatedAt: 5, workspaceId })];
-      await store.push({ workspaceId, pusherId: 'r', protocol: 2, nowMs: NOW_MS - 60_000, changes });
+      await store.push({ workspaceId, pusherId: 'r', protocol: 2, nowMs: NOW_MS - 60_000, ...toStoreRows(changes) });
       const { items, lastCursor } = await pull(workspaceId);
       expect(items.map(({ cursor }) => cursor - NOW_MS * 1000)).toEqual([0, 1, 2]);
       expect(lastCursor).toBe(NOW_MS * 1000 + 2);
@@ -138,7 +139,7 @@ export function changeStoreContract(
               const changes = arrivals.map(({ number, version, salt }) =>
                 storeChange({ ...sketchOf(versions, version, number, workspaceId), salt }),
               );
-              await store.push({ workspaceId, pusherId: 'r1', protocol: 2, nowMs: NOW_MS, changes });
+              await store.push({ workspaceId, pusherId: 'r1', protocol: 2, nowMs: NOW_MS, ...toStoreRows(changes) });
               for (const change of changes) model.add(change);
               since = await follow(follower, workspaceId, since, limit);
               expect(follower.live()).toEqual(model.live());
@@ -199,7 +200,7 @@ export function changeStoreContract(
         pusherId: 'me',
         protocol: 2,
         nowMs: NOW_MS,
-        changes: [own],
+        ...toStoreRows([own]),
         replica: claim,
       });
       expect(pushed).toMatchObject({ replica: { seq: 1, chain } });
@@ -229,7 +230,7 @@ export function changeStoreContract(
           pusherId: 'r',
           protocol: 2,
           nowMs: NOW_MS,
-          changes: changes.slice(from, count),
+          ...toStoreRows(changes.slice(from, count)),
           replica: { seq: from, chain: chains[from] ?? '', headSeq: 3, steps: steps.slice(from, count), ...replica },
         });
       expect(await attempt(2, 0)).toMatchObject({ verdict: 'stored', replica: { seq: 2, chain: chains[2] } });
@@ -243,7 +244,7 @@ export function changeStoreContract(
         pusherId: 'r',
         protocol: 2,
         nowMs: NOW_MS,
-        changes: [storeChange({ number: 9, title: 'never', updatedAt: 5, workspaceId })],
+        ...toStoreRows([storeChange({ number: 9, title: 'never', updatedAt: 5, workspaceId })]),
         replica: { seq: 9, chain: 'f'.repeat(64), headSeq: 9, steps: [] },
       });
       expect(ahead).toEqual({ verdict: 'replica_ahead', remembered: { seq: 3, chain: chains[3] } });
@@ -259,7 +260,7 @@ export function changeStoreContract(
           pusherId: 'r',
           protocol: 2,
           nowMs: NOW_MS,
-          changes: [storeChange({ number, title: 'a', updatedAt: 5, workspaceId: target })],
+          ...toStoreRows([storeChange({ number, title: 'a', updatedAt: 5, workspaceId: target })]),
         });
       const answers = await Promise.allSettled(
         [1, 2, 3, 4, 5, 6].map((number) => attempt(number % 3 === 0 ? 'no such workspace' : workspaceId, number)),

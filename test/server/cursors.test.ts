@@ -1,6 +1,7 @@
 /** The cursor promise on a real PostgreSQL, with writers and readers at once; and that the test would see it broken. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { toStoreRows } from '../../lib/server/change-rows.ts';
 import { openPostgresServerStore } from '../../lib/server/postgres-store.ts';
 import type { ChangeStore } from '../../lib/server/store.ts';
 import { storeChange } from '../support/server-changes.ts';
@@ -57,7 +58,13 @@ test('[V1] readers that follow the cursor while many write miss nothing', async 
         storeChange({ number: writer * 1_000 + index * 3 + part, title: 'busy', updatedAt: 5, workspaceId }),
       );
       const target = stores[index % stores.length] ?? store;
-      await target.push({ workspaceId, pusherId: `w${writer}`, protocol: 2, nowMs: Date.now(), changes });
+      await target.push({
+        workspaceId,
+        pusherId: `w${writer}`,
+        protocol: 2,
+        nowMs: Date.now(),
+        ...toStoreRows(changes),
+      });
       written.push(...changes.map(({ changeId }) => changeId));
     }
     return written;

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPostgresServerStore } from '../../lib/server/postgres-store.ts';
+import { toStoreRows } from '../../lib/server/change-rows.ts';
 import type { ChangeStore } from '../../lib/server/store.ts';
 import { createTestServer, type TestServer } from '../support/server-app.ts';
 import { flatChange, storeChange } from '../support/server-changes.ts';
@@ -124,7 +125,14 @@ describe('on PostgreSQL', () => {
     for (const { workspaceId } of keys) {
       const changes = [storeChange({ number: 1, title: SECRET, updatedAt: 5, workspaceId })];
       const replica = { seq: 0, chain: '', headSeq: 1, steps: [[1, 'f'.repeat(64)] as [number, string]] };
-      await store.push({ workspaceId, pusherId: 'r', protocol: 2, nowMs: Date.now(), changes, replica });
+      await store.push({
+        workspaceId,
+        pusherId: 'r',
+        protocol: 2,
+        nowMs: Date.now(),
+        ...toStoreRows(changes),
+        replica,
+      });
     }
     client = new pg.Client({ connectionString: databaseUrl });
     await client.connect();

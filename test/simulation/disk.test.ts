@@ -146,7 +146,11 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
     disk.fill(0);
     const using = async <T>(use: (brain: Brain) => Promise<T>): Promise<T> => {
       const opened = await connect(directory);
-      return use(opened).finally(() => opened.close());
+      try {
+        return await use(opened);
+      } finally {
+        await opened.close();
+      }
     };
     expect(await Promise.all([using(titlesIn), using(titlesIn)])).toEqual([['earlier'], ['earlier']]);
     expect(await outcomeOf(using((opened) => recordTitle(opened, 'refused')))).toEqual(diskFull);

@@ -3,11 +3,13 @@ import { createServerApp } from '../../../lib/server/app.ts';
 import { openEmbeddedServerStore } from '../../../lib/server/embedded-store.ts';
 import { listen } from '../../../lib/server/listen.ts';
 import { openPostgresServerStore } from '../../../lib/server/postgres-store.ts';
+import { readerThreadsOf } from '../../../lib/server/readers.ts';
 
 const [kind, place = ''] = process.argv.slice(2);
 const store =
   kind === 'postgres'
     ? await openPostgresServerStore({ databaseUrl: place })
     : await openEmbeddedServerStore({ dataDirectory: place });
-const server = await listen(createServerApp({ store, limits: 'none', signup: 'open' }), { host: '127.0.0.1', port: 0 });
+const app = createServerApp({ store, limits: 'none', signup: 'open', readerThreads: readerThreadsOf() });
+const server = await listen(app, { host: '127.0.0.1', port: 0 });
 process.stdout.write(`${server.url}\n`);

@@ -98,7 +98,7 @@ export class StoreUpkeep {
     throw new SmError({
       code: 'disk_full',
       message: `The disk that holds the brain is nearly full (${Math.floor(freeBytes / 1024)} KiB free); nothing was written.`,
-      hint: `Free at least ${Math.ceil(neededBytes / 1024 / 1024)} MiB and run the command again. Reading still works, and everything acknowledged before is safe.`,
+      hint: `It takes ${Math.ceil(neededBytes / 1024 / 1024)} MiB of free disk: make room and run the command again. Reading still works, and everything acknowledged before is safe.`,
     });
   }
 

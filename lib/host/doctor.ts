@@ -94,7 +94,7 @@ function inspectDisk(directory: string): Finding {
   const freeBytes = disk.bavail * disk.bsize;
   const message = `${Math.floor(freeBytes / MEBIBYTE)} MiB free`;
   if (freeBytes < DISK_RESERVE_BYTES) {
-    const remedy = `Free at least ${DISK_RESERVE_BYTES / MEBIBYTE} MiB; until then nothing is written.`;
+    const remedy = `Below ${DISK_RESERVE_BYTES / MEBIBYTE} MiB nothing is written: make room.`;
     return { check: 'disk', status: 'error', message, remedy };
   }
   if (freeBytes < DISK_COMFORT_BYTES)

@@ -92,7 +92,7 @@ test('[L13] with little free disk writing is refused, reading goes on, and space
   await expect(refused).rejects.toMatchObject({
     code: 'disk_full',
     message: expect.stringMatching(/nearly full \(16380 KiB free\); nothing was written/) as string,
-    hint: expect.stringMatching(/Free at least 17 MiB.*Reading still works/) as string,
+    hint: expect.stringMatching(/takes 17 MiB of free disk.*Reading still works/) as string,
   });
   expect(await titlesIn(opened)).toEqual(['earlier']);
   expect(await opened.session.run('recall', { scope: SCOPE, query: 'earlier', limit: 5 })).toHaveLength(1);

@@ -15,7 +15,7 @@ readonly MANIFEST=$STATE/manifest
 readonly LOG=/var/log/stackmemory-setup.log
 readonly UNIT_DIRECTORY=/etc/systemd/system
 readonly NODE_NEEDED=20.19
-readonly VERSION=0.8.0
+readonly VERSION=0.9.0
 readonly DISK_NEEDED_MB=1500
 
 usage() {

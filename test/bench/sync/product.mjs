@@ -141,6 +141,7 @@ const rows = C.records();
 [o.insert_batch_ms] = await C.timed(async () => {
   for (let i = 0; i < rows.length; i += 1000) await put(A, rows.slice(i, i + 1000));
 });
+await untilIdle();
 [o.sync_push_ms] = await C.timed(() => run(A, 'push'));
 take('push');
 await untilIdle();

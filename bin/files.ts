@@ -10,6 +10,8 @@ const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string]>
   EROFS: ['no_permission', 'the file system is read-only'],
   ENOSPC: ['disk_full', 'the disk is full'],
   EDQUOT: ['disk_full', 'the disk quota is used up'],
+  ENXIO: ['bad_request', 'nothing takes what is written to it'],
+  ELOOP: ['bad_request', 'its symbolic links lead in a circle'],
   ENAMETOOLONG: ['bad_request', 'its name is too long'],
   ERR_INVALID_ARG_VALUE: ['bad_request', 'its name is not a path'],
 };

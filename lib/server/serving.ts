@@ -8,6 +8,7 @@ import path from 'node:path';
 import pino from 'pino';
 import { SmError } from '../core/errors.ts';
 import { ensurePrivateDirectory } from '../host/places.ts';
+import { takeSignals } from '../host/take-signals.ts';
 import { explainFileError } from '../store/file-errors.ts';
 import { createServerApp } from './app.ts';
 import type { ServerLog } from './context.ts';
@@ -99,14 +100,13 @@ function openStore(options: ServeOptions, log: ServerLog, end: (exitCode: number
 function untilSignalled(): { ended: Promise<number>; end: (exitCode: number) => void } {
   let end: (exitCode: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => (end = resolve));
+  let isEnding = false;
   // Those of a short command would end the process at once.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.removeAllListeners(signal);
-    process.once(signal, () => {
-      process.once(signal, () => process.exit(STUCK_EXIT_CODE));
-      end(0);
-    });
-  }
+  takeSignals(['SIGINT', 'SIGTERM'], () => {
+    if (isEnding) process.exit(STUCK_EXIT_CODE);
+    isEnding = true;
+    end(0);
+  });
   return { ended, end };
 }
 

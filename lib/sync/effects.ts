@@ -113,7 +113,7 @@ export class EffectRunner {
       }
       case 'apply': {
         const next = this.#nextPage;
-        if (next !== undefined) this.#pages.begin(keyOf(next), () => this.#pull(next));
+        if (next !== undefined) void this.#pages.begin(keyOf(next), () => this.#pull(next));
         const contact = effect.contact === undefined ? {} : { contact: this.#toStore(effect.contact) };
         const applied = await brain.run('syncApply', { peer, ...effect.page, ...contact });
         this.#pulled += applied.applied + applied.superseded + applied.duplicate + applied.setAside;

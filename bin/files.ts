@@ -17,14 +17,19 @@ const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string]>
 };
 
 /** Wraps a file system error; any other failure comes back as it is. */
-export function fileFailure(error: unknown, path: string, verb: 'read' | 'written'): unknown {
+export function fileFailure(
+  error: unknown,
+  path: string,
+  verb: 'read' | 'written',
+  hint: string = verb === 'read' ? 'Check the path; "-" reads stdin.' : 'Choose another path with --output.',
+): unknown {
   const errno = (error as NodeJS.ErrnoException | null)?.code;
   if (error instanceof SmError || typeof errno !== 'string') return error;
   const [code, reason] = CODES[errno] ?? ['store_failed', `of ${errno}`];
   return new SmError({
     code,
     message: `${JSON.stringify(path)} cannot be ${verb}: ${reason}.`,
-    hint: verb === 'read' ? 'Check the path; "-" reads stdin.' : 'Choose another path with --output.',
+    hint,
     cause: error,
   });
 }

@@ -8,6 +8,7 @@ import path from 'node:path';
 import pino from 'pino';
 import { SmError } from '../core/errors.ts';
 import { ensurePrivateDirectory } from '../host/places.ts';
+import { writePrivateFile } from '../host/private-file.ts';
 import { takeSignals } from '../host/take-signals.ts';
 import { explainFileError } from '../store/file-errors.ts';
 import { createServerApp } from './app.ts';
@@ -68,7 +69,8 @@ export async function serve(
       ...(adminToken === undefined ? {} : { adminToken }),
     });
     const server = await listen(app, options);
-    if (store.kind === 'embedded') announce(options.dataDirectory, { url: server.url, pid: process.pid });
+    const place: ServerPlace = { url: server.url, pid: process.pid };
+    if (store.kind === 'embedded') writePrivateFile(placeFile(options.dataDirectory), `${JSON.stringify(place)}\n`);
     log.info({ url: server.url, store: store.kind, signup: options.signup }, 'listening');
     await onListening({ url: server.url, store: store.kind });
     const exitCode = await ending.ended;
@@ -138,24 +140,11 @@ function keepToken(dataDirectory: string): string {
   const file = tokenFile(dataDirectory);
   try {
     ensurePrivateDirectory(dataDirectory);
-    if (!fs.existsSync(file)) replaceFile(file, `${randomBytes(32).toString('hex')}\n`);
+    if (!fs.existsSync(file)) writePrivateFile(file, `${randomBytes(32).toString('hex')}\n`);
     return fs.readFileSync(file, 'utf8').trim();
   } catch (error) {
     throw explainFileError(error, file);
   }
-}
-
-function announce(dataDirectory: string, place: ServerPlace): void {
-  try {
-    replaceFile(placeFile(dataDirectory), `${JSON.stringify(place)}\n`);
-  } catch (error) {
-    throw explainFileError(error, dataDirectory);
-  }
-}
-
-function replaceFile(file: string, text: string): void {
-  fs.writeFileSync(`${file}.new`, text, { mode: 0o600 });
-  fs.renameSync(`${file}.new`, file);
 }
 
 /** Where a running embedded server answers, with its token. @throws SmError `store_locked` where that cannot be told */

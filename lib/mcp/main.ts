@@ -18,10 +18,10 @@ const INSTRUCTIONS =
 
 /** Serves until the client closes stdin, and has its answers, or goes away. */
 export async function serveMcp(rim: McpRim, onError: (error: Error) => void): Promise<void> {
-  const { transport, watch, ended } = createAnsweringTransport();
-  serveStdio(() => createServer(rim), { transport, onerror: onError });
-  watch();
-  await ended;
+  const agent = createAnsweringTransport();
+  serveStdio(() => createServer(rim), { transport: agent.transport, onerror: onError });
+  agent.watch();
+  await agent.ended;
 }
 
 export interface McpHttpHandler {

@@ -194,7 +194,7 @@ test('[A5] what was read before stdin ended is done and answered', async () => {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as { id: number; result?: { isError?: boolean } });
-  expect(answers.map(({ id }) => id).toSorted()).toEqual([0, ...numbers]);
+  expect(answers.map(({ id }) => id).toSorted((one, other) => one - other)).toEqual([0, ...numbers]);
   expect(answers.filter(({ result }) => result === undefined || result.isError === true)).toEqual([]);
   expect(await titlesIn(await connect(directory))).toEqual(numbers.map((number) => `Piped ${number}`));
 });

@@ -45,20 +45,29 @@ function readIfSound(file: string): Buffer | undefined {
 
 /** At the end, when V8 has compiled what a command really uses. Only where there is a home already. */
 function keepCompiled(): void {
+  const partial = `${cacheFile}.${process.pid}`;
   try {
     if (!fs.existsSync(home)) return;
     if (!fs.existsSync(cacheDirectory)) fs.mkdirSync(cacheDirectory, { mode: 0o700 });
-    const partial = `${cacheFile}.${process.pid}`;
     const descriptor = fs.openSync(partial, 'wx', 0o600);
     const data = script.createCachedData();
     const checksum = Buffer.alloc(CHECKSUM_BYTES);
     checksum.writeUInt32LE(crc32(data));
-    fs.writeSync(descriptor, Buffer.concat([checksum, data]));
+    fs.writeFileSync(descriptor, Buffer.concat([checksum, data]));
     fs.closeSync(descriptor);
     fs.renameSync(partial, cacheFile);
     removeOthers();
   } catch {
-    // A full disk or a read-only home: the next command compiles again.
+    // A full disk or a read-only home: the next command compiles again. What there is of it would take the last of the room.
+    discard(partial);
+  }
+}
+
+function discard(file: string): void {
+  try {
+    fs.rmSync(file, { force: true });
+  } catch {
+    // A read-only home has nothing of it.
   }
 }
 

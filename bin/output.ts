@@ -3,15 +3,18 @@
  * command and nothing is cut off at exit. A reader that goes away (`| head`) is OutputClosed: an end, not a failure.
  * A stream is opened when it is first used: opening costs a millisecond, and most commands never touch stderr.
  */
+import type { Writable } from 'node:stream';
 import { SmError } from '../lib/core/errors.ts';
 import type { Output } from './command.ts';
+
+type Stream = Writable & { isTTY?: boolean; columns?: number };
 
 /** The reader of stdout has gone; there is nobody to tell, and nothing has failed. */
 export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
 }
 
-export function createStdout(open: () => NodeJS.WriteStream): Output {
+export function createStdout(open: () => Stream): Output {
   return createOutput(
     open,
     (stream, text) =>
@@ -25,7 +28,7 @@ export function createStdout(open: () => NodeJS.WriteStream): Output {
 }
 
 /** stderr is talk: where nobody can hear it any more, it is dropped. */
-export function createStderr(open: () => NodeJS.WriteStream): Output {
+export function createStderr(open: () => Stream): Output {
   return createOutput(
     open,
     (stream, text) =>
@@ -35,11 +38,8 @@ export function createStderr(open: () => NodeJS.WriteStream): Output {
   );
 }
 
-function createOutput(
-  open: () => NodeJS.WriteStream,
-  write: (stream: NodeJS.WriteStream, text: string) => Promise<void>,
-): Output {
-  let opened: NodeJS.WriteStream | undefined;
+function createOutput(open: () => Stream, write: (stream: Stream, text: string) => Promise<void>): Output {
+  let opened: Stream | undefined;
   const stream = () => {
     // Each failure reaches the callback of its write; without a listener it would also end the process.
     opened ??= open().on('error', () => undefined);
@@ -50,7 +50,7 @@ function createOutput(
       return stream().isTTY === true;
     },
     get columns() {
-      return stream().isTTY === true ? stream().columns : 0;
+      return stream().isTTY === true ? (stream().columns ?? 0) : 0;
     },
     write: (text) => write(stream(), text),
   };

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { errorFromJson, type SmErrorJson, SmError } from '../lib/core/errors.ts';
 import { ensurePrivateDirectory } from '../lib/host/places.ts';
 import type { Context, Options } from './command.ts';
+import { fileFailure } from './files.ts';
 import { writeJson } from './print/json.ts';
 
 const LOG_TAIL_BYTES = 4_096;
@@ -28,7 +29,7 @@ export async function detach(
 ): Promise<number> {
   ensurePrivateDirectory(directory);
   const logFile = path.join(directory, 'portal.log');
-  const log = fs.openSync(logFile, 'a', 0o600);
+  const log = openLog(logFile);
   const beganAt = fs.fstatSync(log).size;
   const child = spawn(
     process.execPath,
@@ -57,6 +58,14 @@ export async function detach(
     await context.stdout.write(`${lines.join('\n')}\npid ${told.pid}; end it with sm portal stop\n`);
   }
   return 0;
+}
+
+function openLog(file: string): number {
+  try {
+    return fs.openSync(file, 'a', 0o600);
+  } catch (error) {
+    throw fileFailure(error, file, 'written', 'Make room or give yourself the right to, and start it again.');
+  }
 }
 
 function wordsOf(args: readonly string[], options: Options): string[] {

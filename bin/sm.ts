@@ -9,11 +9,18 @@ const INTERRUPTED_EXIT_CODE = 130;
 const BUG_EXIT_CODE = 1;
 
 const interruption = new AbortController();
+// Listeners tidy up synchronously; what the brain acknowledged is on disk, and the rest was never promised.
 process.once('SIGINT', () => {
-  // Listeners tidy up synchronously; what the brain acknowledged is on disk, and the rest was never promised.
   interruption.abort();
   process.exit(INTERRUPTED_EXIT_CODE);
 });
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    interruption.abort();
+    // Nobody listens any more: it ends as it would have, which service managers tell from a failure.
+    process.kill(process.pid, signal);
+  });
+}
 
 function failAsBug(error: unknown): void {
   const shown = process.env['SM_DEBUG'] === '1' && error instanceof Error ? error.stack : String(error);

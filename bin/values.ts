@@ -54,7 +54,7 @@ export const FILTER_OPTIONS: readonly OptionSpec[] = [
 
 export const SINCE_OPTION: OptionSpec = {
   flags: '--since <time>',
-  summary: 'Only what is newer: 30m, 12h, 7d, 2w, 2026-01-31, or an ISO time',
+  summary: 'Only what is newer: 30m, 12h, 7d, 2w, 1y, 2026-01-31, or an ISO time',
 };
 
 /** What recall and list can be narrowed by besides FILTER_OPTIONS. */

@@ -9,6 +9,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
 import { SmError } from '../lib/core/errors.ts';
+import { writePrivateFile } from '../lib/host/private-file.ts';
+import { explainFileError } from '../lib/store/file-errors.ts';
 import { SESSION_NAME } from './protocol.ts';
 
 /** What somebody may do. */
@@ -68,8 +70,8 @@ export class Access {
 
   /** Another token: whoever has a cookie of the last one is out. */
   rotate(): string {
+    this.#writeShares([]); // First: where that fails, nothing has changed, and the caller is told so.
     this.#token = writeToken(this.#directory);
-    this.#writeShares([]);
     return this.#token;
   }
 
@@ -137,7 +139,7 @@ export class Access {
   }
 
   #writeShares(shares: readonly KeptShare[]): void {
-    writePrivate(path.join(this.#directory, 'shares.json'), `${JSON.stringify(shares)}\n`);
+    writePrivateFile(path.join(this.#directory, 'shares.json'), `${JSON.stringify(shares)}\n`);
   }
 }
 
@@ -160,32 +162,30 @@ function tokenFile(directory: string): string {
 
 function readToken(directory: string): string | undefined {
   const file = tokenFile(directory);
-  if (!fs.existsSync(file)) return undefined;
-  const text = fs.readFileSync(file, 'utf8').trim();
-  if (process.platform !== 'win32' && (fs.statSync(file).mode & 0o077) !== 0) fs.chmodSync(file, 0o600);
-  // One that was cut short or written by hand is no token: another takes its place.
-  return TOKEN.test(text) ? text : undefined;
+  try {
+    if (!fs.existsSync(file)) return undefined;
+    const text = fs.readFileSync(file, 'utf8').trim();
+    if (process.platform !== 'win32' && (fs.statSync(file).mode & 0o077) !== 0) fs.chmodSync(file, 0o600);
+    // One that was cut short or written by hand is no token: another takes its place.
+    return TOKEN.test(text) ? text : undefined;
+  } catch (error) {
+    throw explainFileError(error, file);
+  }
 }
 
 function writeToken(directory: string): string {
   const token = randomCharacters(TOKEN_CHARACTERS);
-  writePrivate(tokenFile(directory), `${token}\n`);
+  writePrivateFile(tokenFile(directory), `${token}\n`);
   return token;
 }
 
-/** Complete or not at all, and never readable by others, not for a moment. */
-export function writePrivate(file: string, text: string): void {
-  const partial = `${file}.${randomBytes(6).toString('hex')}.new`;
-  fs.writeFileSync(partial, text, { mode: 0o600, flag: 'wx' });
-  fs.renameSync(partial, file);
-}
-
+/** Undefined where there is none, or it is damaged. @throws SmError where it cannot be read */
 export function readJson(file: string): unknown {
   try {
     return JSON.parse(fs.readFileSync(file, 'utf8'));
   } catch (error) {
     if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw explainFileError(error, file);
   }
 }
 

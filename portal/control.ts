@@ -10,7 +10,8 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { errorFromJson, SmError, type SmErrorJson, toSmError } from '../lib/core/errors.ts';
 import { createSocketPath } from '../lib/host/places.ts';
-import { isSameSecret, readJson, writePrivate } from './access.ts';
+import { writePrivateFile } from '../lib/host/private-file.ts';
+import { isSameSecret, readJson } from './access.ts';
 
 const PATIENCE_MS = 10_000;
 const BODY_BYTES_MAX = 4 * 1024;
@@ -50,7 +51,7 @@ export async function serveControl(
   server.listen(socket);
   await once(server, 'listening');
   if (process.platform !== 'win32') fs.chmodSync(socket, 0o600);
-  writePrivate(placeFile(directory), `${JSON.stringify({ pid: process.pid, socket, secret })}\n`);
+  writePrivateFile(placeFile(directory), `${JSON.stringify({ pid: process.pid, socket, secret })}\n`);
   return {
     close: async () => {
       fs.rmSync(placeFile(directory), { force: true });

@@ -7,7 +7,8 @@
 import path from 'node:path';
 import * as v from 'valibot';
 import webPush from 'web-push';
-import { readJson, writePrivate } from './access.ts';
+import { writePrivateFile } from '../lib/host/private-file.ts';
+import { readJson } from './access.ts';
 import type { Attention } from './protocol.ts';
 
 const SUBSCRIPTIONS_MAX = 20;
@@ -128,6 +129,6 @@ export class Push {
   }
 
   #write(): void {
-    writePrivate(this.#file, `${JSON.stringify(this.#kept)}\n`);
+    writePrivateFile(this.#file, `${JSON.stringify(this.#kept)}\n`);
   }
 }

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { SmError, toSmError } from '../lib/core/errors.ts';
 import { tryTakeLock } from '../lib/host/lock.ts';
 import { ensurePrivateDirectory } from '../lib/host/places.ts';
+import { takeSignals } from '../lib/host/take-signals.ts';
 import { Access } from './access.ts';
 import { loadAssets } from './assets.ts';
 import type { BrainRim } from './brain-window.ts';
@@ -146,10 +147,7 @@ function untilAskedToEnd(): { ended: Promise<void>; end: () => void } {
   let resolve: () => void = () => undefined;
   const ended = new Promise<void>((done) => (resolve = done));
   // SIGHUP too: of a terminal that was closed it is meant for the portal, whose sessions live on.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.removeAllListeners(signal);
-    process.on(signal, () => resolve());
-  }
+  takeSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], () => resolve());
   return { ended, end: resolve };
 }
 

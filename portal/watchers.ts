@@ -5,7 +5,8 @@
  */
 import path from 'node:path';
 import * as v from 'valibot';
-import { readJson, writePrivate } from './access.ts';
+import { writePrivateFile } from '../lib/host/private-file.ts';
+import { readJson } from './access.ts';
 
 const schema = v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(2)));
 
@@ -18,7 +19,7 @@ export class Watchers {
 
   note(pids: readonly number[]): void {
     try {
-      writePrivate(this.#file, `${JSON.stringify(pids)}\n`);
+      writePrivateFile(this.#file, `${JSON.stringify(pids)}\n`);
     } catch {
       // A full disk, or a directory that is gone: what is not noted is not ended, and the portal goes on.
     }

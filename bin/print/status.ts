@@ -95,7 +95,7 @@ function remarksOf(view: View, { status, sync, embeddings, conflicts, notAdopted
   }
   const offsetMs = sync?.clockOffsetMs ?? 0;
   if (Math.abs(offsetMs) > CLOCK_OFFSET_SHOWN_MS) {
-    remarks.push(`${clockText(offsetMs)}; new entries bear the corrected time. Check the system time.`);
+    remarks.push(clockText(offsetMs));
   }
   const lastError = sync?.lastError ?? null;
   if (lastError !== null) remarks.push(`The last sync failed (${showTime(view, lastError.at)}): ${lastError.message}`);

@@ -1,4 +1,5 @@
 /** What a sync did, for people: a line of counts, and what else there is to know. Pure. */
+import { CLOCK_OFFSET_TRUSTED_MS } from '../../lib/core/limits.ts';
 import type { SyncProgress, SyncReport } from '../command.ts';
 import { escapeLine } from './escape.ts';
 import { showDuration } from './time.ts';
@@ -55,7 +56,7 @@ export function syncNotes(report: SyncReport): string[] {
     notes.push('The server speaks protocol 1 only: conflicts are not seen, and other machines are heard of later.');
   }
   if (report.clockOffsetMs !== null && Math.abs(report.clockOffsetMs) > CLOCK_OFFSET_SHOWN_MS) {
-    notes.push(`${clockText(report.clockOffsetMs)}; new entries bear the corrected time. Check the system time.`);
+    notes.push(clockText(report.clockOffsetMs));
   }
   if (report.pushed.kept + report.pushed.refused + report.pulled.setAside > 0) {
     notes.push('sm brain status says what was refused or kept here, and why.');
@@ -65,5 +66,9 @@ export function syncNotes(report: SyncReport): string[] {
 
 /** @param offsetMs the server's clock less this machine's */
 export function clockText(offsetMs: number): string {
-  return `This machine's clock is ${showDuration(Math.abs(offsetMs))} ${offsetMs > 0 ? 'behind' : 'ahead of'} the server's`;
+  const sizeMs = Math.abs(offsetMs);
+  const off = `This machine's clock is ${showDuration(sizeMs)} ${offsetMs > 0 ? 'behind' : 'ahead of'} the server's`;
+  return sizeMs > CLOCK_OFFSET_TRUSTED_MS
+    ? `${off}, too much for it to be corrected. Set the system time.`
+    : `${off}; new entries bear the corrected time. Check the system time.`;
 }

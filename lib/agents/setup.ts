@@ -4,19 +4,18 @@
  * nobody else has written since.
  * Invariant: a file is replaced in one step, keeps its mode, and is never touched where it could not be read or edited.
  */
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { SmError, toSmError } from '../core/errors.ts';
 import { CODING_AGENTS } from '../core/vocabulary.ts';
 import { ensurePrivateDirectory } from '../host/places.ts';
+import { writePrivateFile, writeWhole } from '../host/private-file.ts';
 import { sha256Hex } from '../protocol/hash.ts';
 import { type AgentName, type Places, PROGRAMS, type SetupScope, wishesOf } from './catalogue.ts';
 import { applyEdit, revertEdit } from './edit.ts';
 import type { Edit } from './wish.ts';
 
 const FILE_BYTES_MAX = 32 * 1024 * 1024;
-const PRIVATE_MODE = 0o600;
 
 export interface SetupRequest {
   agent: AgentName;
@@ -44,6 +43,8 @@ interface Note {
   backup: string | null;
   /** SHA-256 of what was written last. */
   written: string;
+  /** The topmost directory that was made for it. */
+  made?: string;
 }
 
 /** Agents that are installed, by their programs on the PATH. */
@@ -67,7 +68,10 @@ export function planSetup(request: SetupRequest): PlannedFile[] {
   });
 }
 
-/** Writes what was planned, backups first. @throws SmError naming the file; those before it are written then */
+/**
+ * Writes what was planned, its own note and backup first: without them it could not be taken back.
+ * @throws SmError naming the file; those before it are written then, and nothing is where the note cannot be
+ */
 export function carryOut(request: SetupRequest, planned: readonly PlannedFile[]): void {
   const notes = readNotes(request);
   ensurePrivateDirectory(request.stateDirectory);
@@ -76,6 +80,7 @@ export function carryOut(request: SetupRequest, planned: readonly PlannedFile[])
     const note = notes.get(file);
     if (note !== undefined && !note.agents.includes(request.agent)) note.agents.push(request.agent);
   }
+  writeNotes(request, notes);
   for (const { file, before, after } of planned) {
     if (readSettings(file) !== before) {
       throw new SmError({
@@ -84,19 +89,55 @@ export function carryOut(request: SetupRequest, planned: readonly PlannedFile[])
         hint: 'Run the command again.',
       });
     }
-    if (!request.isRemoving) {
-      const note = notes.get(file);
-      notes.set(file, {
-        agents: note?.agents ?? [request.agent],
-        backup: isUntouched(note, before) ? note.backup : backUp(request, before),
-        written: sha256Hex(after ?? ''),
-      });
-    }
-    replace(file, after);
-    writeNotes(request, notes);
+    if (request.isRemoving) replace(file, after);
+    else replaceNoted(request, notes, { file, before, after });
   }
-  if (request.isRemoving) forget(request, notes);
+  if (!request.isRemoving) return;
+  removeMadeDirectories(planned, notes);
+  forget(request, notes);
   writeNotes(request, notes);
+}
+
+function replaceNoted(request: SetupRequest, notes: Map<string, Note>, { file, before, after }: PlannedFile): void {
+  const note = notes.get(file);
+  const made = note?.made ?? topmostMissing(path.dirname(file));
+  notes.set(file, {
+    agents: note?.agents ?? [request.agent],
+    backup: isUntouched(note, before) ? note.backup : backUp(request, before),
+    written: sha256Hex(after ?? ''),
+    ...(made === undefined ? {} : { made }),
+  });
+  writeNotes(request, notes);
+  try {
+    replace(file, after);
+  } catch (error) {
+    if (note === undefined) notes.delete(file);
+    else notes.set(file, note);
+    writeNotes(request, notes);
+    throw error;
+  }
+}
+
+function topmostMissing(directory: string): string | undefined {
+  let missing: string | undefined;
+  for (let current = directory; !fs.existsSync(current); current = path.dirname(current)) missing = current;
+  return missing;
+}
+
+/** Those that setting up has made and in which nothing is left. */
+function removeMadeDirectories(planned: readonly PlannedFile[], notes: ReadonlyMap<string, Note>): void {
+  const gone = planned.flatMap(({ file, after }) => {
+    const made = after === undefined ? notes.get(file)?.made : undefined;
+    return made === undefined ? [] : [{ file, made }];
+  });
+  // From below: one may be inside another.
+  for (const { file, made } of gone.toSorted((one, other) => other.made.length - one.made.length)) {
+    for (let current = path.dirname(file); current.startsWith(made); current = path.dirname(current)) {
+      if (!fs.existsSync(current)) continue;
+      if (fs.readdirSync(current).length > 0) break;
+      fs.rmdirSync(current);
+    }
+  }
 }
 
 /** Nobody has written since, and what was there before is at hand. */
@@ -163,21 +204,14 @@ function replace(file: string, text: string | undefined): void {
     // One that its owner has made read-only is not to be written, though renaming would do it.
     if (stat !== undefined) fs.accessSync(target, fs.constants.W_OK);
     if (stat !== undefined && (stat.mode & 0o200) === 0) throw Object.assign(new Error(), { code: 'EACCES' });
-    const beside = path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(6).toString('hex')}`);
-    try {
-      fs.writeFileSync(beside, text, { mode: stat?.mode ?? PRIVATE_MODE, flush: true, flag: 'wx' });
-      if (stat !== undefined) fs.chmodSync(beside, stat.mode);
-      fs.renameSync(beside, target);
-    } finally {
-      fs.rmSync(beside, { force: true });
-    }
+    writeWhole(target, text, stat?.mode);
   });
 }
 
 function backUp({ stateDirectory }: SetupRequest, before: string | undefined): string | null {
   if (before === undefined) return null;
   const file = path.join(stateDirectory, `${sha256Hex(before).slice(0, 32)}.backup`);
-  fs.writeFileSync(file, before, { mode: PRIVATE_MODE, flush: true });
+  writePrivateFile(file, before);
   return file;
 }
 
@@ -194,7 +228,7 @@ function readNotes(request: SetupRequest): Map<string, Note> {
 }
 
 function writeNotes(request: SetupRequest, notes: ReadonlyMap<string, Note>): void {
-  replace(notesFile(request), `${JSON.stringify(Object.fromEntries(notes), null, 2)}\n`);
+  writePrivateFile(notesFile(request), `${JSON.stringify(Object.fromEntries(notes), null, 2)}\n`);
 }
 
 function named<T>(file: string, make: () => T): T {
@@ -212,6 +246,14 @@ function inWords<T>(file: string, act: () => T): T {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (error instanceof SmError || code === undefined) throw error;
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
+      throw new SmError({
+        code: 'disk_full',
+        message: `The disk that holds ${file} is full.`,
+        hint: 'Nothing of it was written. Free some space and run the command again.',
+        cause: error,
+      });
+    }
     throw new SmError({
       code: 'no_permission',
       message: `${file} cannot be changed (${code}).`,

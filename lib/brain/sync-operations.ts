@@ -3,7 +3,7 @@
  * repeated. The conversation with the server is lib/sync's.
  */
 import { SmError } from '../core/errors.ts';
-import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX } from '../core/limits.ts';
+import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX, CLOCK_OFFSET_TRUSTED_MS } from '../core/limits.ts';
 import { type CheckedChange, readColumns, readList } from '../protocol/change.ts';
 import { appendChanges } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
@@ -45,8 +45,6 @@ import type { WriteContext } from './writer.ts';
 
 /** Content of one push: half of what a body may have, since it is quoted once more as JSON. */
 const PUSH_BYTES_MAX = BATCH_BYTES_MAX / 2;
-/** An offset beyond this is more likely the server's mistake than this machine's, and is reported, not followed. */
-export const CLOCK_OFFSET_TRUSTED_MS = 48 * 60 * 60 * 1000;
 /** A smaller offset is ordinary, and stamps need no correction. */
 const CLOCK_OFFSET_TOLERATED_MS = 1_000;
 

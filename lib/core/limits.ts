@@ -39,3 +39,6 @@ export const TIMESTAMP_MS_MAX = 8.64e15;
 
 /** Below this much free disk nothing is written, so that PostgreSQL itself never runs out of space. */
 export const DISK_RESERVE_BYTES = 16 * 1024 * 1024;
+
+/** A server's clock that is further off is more likely its own mistake than this machine's: it is reported, not followed. */
+export const CLOCK_OFFSET_TRUSTED_MS = 48 * 60 * 60 * 1000;

@@ -6,6 +6,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
   d: 86_400_000,
   w: 7 * 86_400_000,
+  y: 365 * 86_400_000,
 };
 
 /** Of `2026-01-31`. */
@@ -16,7 +17,7 @@ const DAY_CHARACTERS = 10;
  * no zone), or milliseconds since the epoch. Undefined where it is none of these.
  */
 export function parseTime(text: string, nowMs: number): number | undefined {
-  const age = /^(\d{1,9}) ?([smhdw])$/.exec(text);
+  const age = /^(\d{1,9}) ?([smhdwy])$/.exec(text);
   if (age !== null) return Math.max(0, nowMs - Number(age[1]) * (UNIT_MS[age[2] ?? ''] ?? 0));
   if (/^\d{11,15}$/.test(text)) return Number(text);
   const date = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.exec(

@@ -4,26 +4,12 @@
  * Invariant: whoever reads the file, at whatever moment, and after a kill or a power cut too, finds all of the old text
  * or all of the new; it is the user's alone (0600), and so is the file beside it that becomes it.
  */
-import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { SmError, type ErrorCode } from '../core/errors.ts';
 import { type Config, parseConfig, readConfigText } from './config.ts';
 import { makeDirectory } from './make-directory.ts';
+import { codeOf, replaceFile, syncDirectory } from './replace-file.ts';
 
 /** New values of `auth`; null removes a key, and an absent one stays as it is. */
 export type AuthChange = { readonly [K in keyof Required<NonNullable<Config['auth']>>]?: string | null };
@@ -32,7 +18,6 @@ export type AuthChange = { readonly [K in keyof Required<NonNullable<Config['aut
 const ATTEMPTS_MAX = 100;
 /** As the kernel's own limit. */
 const SYMLINKS_MAX = 40;
-const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
 /** Changes `auth` in `file`. @throws SmError as `writeConfig` */
@@ -63,9 +48,7 @@ function writeConfig(file: string, change: (config: Config) => Config): void {
       const target = targetOf(file);
       if (text === before && isPrivate(target)) return;
       makeDurableDirectory(dirname(target));
-      if (!replaceFile(target, text, () => readConfigText(file) === before)) continue;
-      removeLeftovers(target);
-      return;
+      if (replaceFile(target, text, { isStillWanted: () => readConfigText(file) === before })) return;
     }
     throw new SmError({
       code: 'conflict',
@@ -87,7 +70,7 @@ export function checkWritable(file: string): void {
     parseConfig(text, file);
     const target = targetOf(file);
     makeDurableDirectory(dirname(target));
-    replaceFile(target, text, () => false);
+    replaceFile(target, text, { isStillWanted: () => false });
   });
 }
 
@@ -127,82 +110,6 @@ function makeDurableDirectory(directory: string): void {
   }
 }
 
-/**
- * Puts `text` in the place of `target`, unless `isStillWanted` says no when all is ready.
- * @returns false where nothing was replaced
- */
-function replaceFile(target: string, text: string, isStillWanted: () => boolean): boolean {
-  const nonce = `${process.pid}-${randomBytes(6).toString('hex')}`;
-  const partial = join(dirname(target), `.${basename(target)}.${nonce}.tmp`);
-  try {
-    const descriptor = openSync(partial, 'wx', FILE_MODE);
-    try {
-      keepOwner(descriptor, target);
-      // A umask may have taken bits away that we need.
-      fchmodSync(descriptor, FILE_MODE);
-      writeFileSync(descriptor, text);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    if (!isStillWanted()) return false;
-    renameSync(partial, target);
-  } catch (error) {
-    // Another writer, of a world with other process ids (a container), took ours for a leftover.
-    if (codeOf(error) === 'ENOENT' && lstatSync(dirname(target), { throwIfNoEntry: false }) !== undefined) return false;
-    throw error;
-  } finally {
-    rmSync(partial, { force: true });
-  }
-  syncDirectory(dirname(target));
-  return true;
-}
-
-/** With sudo the file stays that of its user, who could not read it otherwise. */
-function keepOwner(descriptor: number, target: string): void {
-  if (process.getuid?.() !== 0) return;
-  const owner = statSync(target, { throwIfNoEntry: false }) ?? statSync(dirname(target));
-  if (owner.uid !== 0) fchownSync(descriptor, owner.uid, owner.gid);
-}
-
-/** Makes a new name durable. Windows cannot sync a directory, nor can some network file systems (EINVAL). */
-function syncDirectory(directory: string): void {
-  if (process.platform === 'win32') return;
-  let descriptor: number;
-  try {
-    descriptor = openSync(directory, 'r');
-  } catch (error) {
-    // A directory that we may pass through and write to, but not read, cannot be synced by us.
-    if (codeOf(error) === 'EACCES') return;
-    throw error;
-  }
-  try {
-    fsyncSync(descriptor);
-  } catch (error) {
-    if (codeOf(error) !== 'EINVAL' && codeOf(error) !== 'ENOTSUP') throw error;
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Files that a killed writer left beside `target`; they hold a key. */
-function removeLeftovers(target: string): void {
-  const prefix = `.${basename(target)}.`;
-  for (const name of readdirSync(dirname(target))) {
-    if (!name.startsWith(prefix)) continue;
-    const pid = /^(\d{1,10})-[0-9a-f]{12}\.tmp$/.exec(name.slice(prefix.length))?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(dirname(target), name), { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return codeOf(error) !== 'ESRCH';
-  }
-}
-
 const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string]>> = {
   EACCES: ['no_permission', 'permission is denied'],
   EPERM: ['no_permission', 'permission is denied'],
@@ -226,9 +133,4 @@ function withFileErrors(file: string, run: () => void): void {
       cause: error,
     });
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  return typeof code === 'string' ? code : undefined;
 }

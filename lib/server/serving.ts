@@ -8,6 +8,8 @@ import path from 'node:path';
 import pino from 'pino';
 import { SmError } from '../core/errors.ts';
 import { ensurePrivateDirectory } from '../host/places.ts';
+import { writePrivateFile } from '../host/private-file.ts';
+import { takeSignals } from '../host/take-signals.ts';
 import { explainFileError } from '../store/file-errors.ts';
 import { createServerApp } from './app.ts';
 import type { ServerLog } from './context.ts';
@@ -69,7 +71,8 @@ export async function serve(
       ...(adminToken === undefined ? {} : { adminToken }),
     });
     const server = await listen(app, options);
-    if (store.kind === 'embedded') announce(options.dataDirectory, { url: server.url, pid: process.pid });
+    const place: ServerPlace = { url: server.url, pid: process.pid };
+    if (store.kind === 'embedded') writePrivateFile(placeFile(options.dataDirectory), `${JSON.stringify(place)}\n`);
     log.info({ url: server.url, store: store.kind, signup: options.signup }, 'listening');
     await onListening({ url: server.url, store: store.kind });
     const exitCode = await ending.ended;
@@ -101,14 +104,13 @@ function openStore(options: ServeOptions, log: ServerLog, end: (exitCode: number
 function untilSignalled(): { ended: Promise<number>; end: (exitCode: number) => void } {
   let end: (exitCode: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => (end = resolve));
+  let isEnding = false;
   // Those of a short command would end the process at once.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.removeAllListeners(signal);
-    process.once(signal, () => {
-      process.once(signal, () => process.exit(STUCK_EXIT_CODE));
-      end(0);
-    });
-  }
+  takeSignals(['SIGINT', 'SIGTERM'], () => {
+    if (isEnding) process.exit(STUCK_EXIT_CODE);
+    isEnding = true;
+    end(0);
+  });
   return { ended, end };
 }
 
@@ -140,24 +142,11 @@ function keepToken(dataDirectory: string): string {
   const file = tokenFile(dataDirectory);
   try {
     ensurePrivateDirectory(dataDirectory);
-    if (!fs.existsSync(file)) replaceFile(file, `${randomBytes(32).toString('hex')}\n`);
+    if (!fs.existsSync(file)) writePrivateFile(file, `${randomBytes(32).toString('hex')}\n`);
     return fs.readFileSync(file, 'utf8').trim();
   } catch (error) {
     throw explainFileError(error, file);
   }
-}
-
-function announce(dataDirectory: string, place: ServerPlace): void {
-  try {
-    replaceFile(placeFile(dataDirectory), `${JSON.stringify(place)}\n`);
-  } catch (error) {
-    throw explainFileError(error, dataDirectory);
-  }
-}
-
-function replaceFile(file: string, text: string): void {
-  fs.writeFileSync(`${file}.new`, text, { mode: 0o600 });
-  fs.renameSync(`${file}.new`, file);
 }
 
 /** Where a running embedded server answers, with its token. @throws SmError `store_locked` where that cannot be told */

@@ -157,10 +157,15 @@ function failureOf(response: Response, bytes: Uint8Array): Failure {
   const known = json !== undefined && Object.hasOwn(ERROR_TABLE, json.error);
   const code: ErrorCode = known ? json.error : codeOf(status);
   const retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
+  const hint = json?.hint === undefined ? hintOf(code) : plainText(json.hint);
+  const requestId = status >= 500 ? requestIdOf(response) : undefined;
+  const hints = [hint, requestId === undefined ? undefined : `Request id: ${requestId}.`].filter(
+    (each) => each !== undefined,
+  );
   return {
     code,
     message: plainText(json?.message ?? `The server answered ${status}.`),
-    ...(json?.hint === undefined ? hintOf(code) : { hint: plainText(json.hint) }),
+    ...(hints.length === 0 ? {} : { hint: hints.join(' ') }),
     ...(json?.details === undefined ? {} : { details: json.details }),
     isTransient: status >= 500 || status === 429 || status === 408 || status === 425,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -203,10 +208,16 @@ function codeOf(status: number): ErrorCode {
   return 'unavailable';
 }
 
-function hintOf(code: ErrorCode): { hint?: string } {
-  if (code === 'unauthorized') return { hint: 'The key is unknown or revoked. Log in again with "sm login".' };
-  if (code === 'not_found') return { hint: 'The address may be another server’s. "sm login --url …" sets it.' };
-  return {};
+function hintOf(code: ErrorCode): string | undefined {
+  if (code === 'unauthorized') return 'The key is unknown or revoked. Log in again with "sm login".';
+  if (code === 'not_found') return 'The address may be another server’s. "sm login --url …" sets it.';
+  return undefined;
+}
+
+/** By which the log of the server knows what failed there. */
+function requestIdOf(response: Response): string | undefined {
+  const id = response.headers.get('x-request-id') ?? '';
+  return /^[\w.:-]{1,64}$/.test(id) ? id : undefined;
 }
 
 function retryAfterOf(header: string | null): number | undefined {

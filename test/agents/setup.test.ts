@@ -6,6 +6,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { smProgram } from '../support/host-commands.ts';
+import { missingForDisks, mountReadOnly, SmallDisk } from '../support/host-disk.ts';
 
 interface World {
   home: string;
@@ -101,6 +102,67 @@ test.each(AGENTS)(
     expect((await world.sm('setup', agent, '--remove')).out).toContain('nothing of ours is there');
   },
 );
+
+test.each(AGENTS)('[A8] %s: of directories that were made nothing is left', async (agent) => {
+  const world = createWorld();
+  const before = fs.readdirSync(world.home, { recursive: true });
+  expect((await world.sm('setup', agent)).code).toBe(0);
+  expect((await world.sm('setup', agent, '--remove')).code).toBe(0);
+  const left = fs.readdirSync(world.home, { recursive: true }).map(String);
+  expect(left.filter((name) => !name.startsWith('.stackmemory'))).toEqual(before);
+});
+
+test.skipIf(missingForDisks() !== undefined)(
+  '[A8] where its note cannot be written nothing is changed, by setting up and by taking back',
+  async () => {
+    const disk = new SmallDisk(1024 * 1024);
+    onTestFinished(() => disk.remove());
+    const world = createWorld();
+    putOddFiles(world);
+    const own = path.join(disk.directory, 'own');
+    fs.mkdirSync(own);
+    fs.symlinkSync(own, path.join(world.home, '.stackmemory'));
+    const before = tree(world.home);
+    const failureOf = async (...words: string[]) => {
+      const { code, talk } = await world.sm('setup', 'claude', '--json', ...words);
+      return [code, (JSON.parse(talk) as { error: string }).error];
+    };
+    disk.fill(0);
+    expect(await failureOf()).toEqual([7, 'disk_full']);
+    expect(tree(world.home)).toEqual(before);
+    disk.free();
+    expect((await world.sm('setup', 'claude')).code).toBe(0);
+    const between = tree(world.home);
+    disk.fill(0);
+    expect(await failureOf('--remove')).toEqual([7, 'disk_full']);
+    expect(tree(world.home)).toEqual(between);
+    disk.free();
+    const restore = mountReadOnly(own);
+    try {
+      expect(await failureOf('--remove')).toEqual([7, 'no_permission']);
+    } finally {
+      restore();
+    }
+    expect((await world.sm('setup', 'claude', '--remove')).code).toBe(0);
+    expect(tree(world.home)).toEqual(before);
+  },
+);
+
+test.skipIf(missingForDisks() !== undefined)('[A8] settings on a full disk are left, and said to be so', async () => {
+  const disk = new SmallDisk(1024 * 1024);
+  onTestFinished(() => disk.remove());
+  const world = createWorld();
+  fs.symlinkSync(disk.directory, path.join(world.home, '.gemini'));
+  const file = put(world, '.gemini/settings.json', '{}');
+  disk.fill(0);
+  const { code, talk } = await world.sm('setup', 'gemini', '--json');
+  expect([code, (JSON.parse(talk) as { error: string }).error]).toEqual([7, 'disk_full']);
+  expect(fs.readFileSync(file, 'utf8')).toBe('{}');
+  expect(fs.readdirSync(disk.directory).toSorted()).toEqual(['filler', 'settings.json']);
+  disk.free();
+  const notes = path.join(world.home, '.stackmemory/setup/written.json');
+  expect(Object.keys(JSON.parse(fs.readFileSync(notes, 'utf8')) as object)).not.toContain(file);
+});
 
 test('[A8] what the user has written since stays when ours is taken back', async () => {
   const world = createWorld();

@@ -146,6 +146,11 @@ describe('sync', () => {
     ]) {
       expect(err).toContain(words);
     }
+    const corrected = 'new entries bear the corrected time';
+    expect(err).toContain(corrected);
+    const far = (await sync([], [reportOf({ clockOffsetMs: -49 * 3_600_000 })])).err;
+    expect(far).toContain('too much for it to be corrected');
+    expect(far).not.toContain(corrected);
     const unequal = reportOf({ verification: { isEqual: false, differences: 3, requests: 7 } });
     expect((await sync(['--verify'], [unequal])).err).toContain('do not hold the same yet');
     expect((await sync([])).err).toBe('');

@@ -1,12 +1,27 @@
 /** Export and import: everything out, everything in, twice is once, and one bad line costs only itself. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RequestOf } from '../../lib/brain/contract.ts';
 import { SmError } from '../../lib/core/errors.ts';
 import { LINE_BYTES_MAX } from '../../bin/lines.ts';
 import { entryOf, FakeBrain, idOf, NOW_MS, sm } from './fakes.ts';
+
+const execFileAsync = promisify(execFile);
 
 let directory: string;
 beforeEach(() => {
@@ -83,6 +98,65 @@ describe('export', () => {
       brain: filledBrain(1),
     });
     expect(nowhere.code).toBe(3);
+  });
+
+  it('[X19] a symbolic link stays one, and what it leads to is replaced', async () => {
+    const target = join(directory, 'kept', 'brain.jsonl');
+    mkdirSync(join(directory, 'kept'));
+    const links = ['there', 'not-yet'].map((name) => join(directory, name));
+    symlinkSync('kept/brain.jsonl', links[0] ?? '');
+    symlinkSync(join('kept', 'new.jsonl'), links[1] ?? '');
+    writeFileSync(target, 'earlier');
+    for (const file of links) {
+      expect((await sm(['brain', 'export', '--output', file], { brain: filledBrain(3) })).code).toBe(0);
+      expect(lstatSync(file).isSymbolicLink()).toBe(true);
+      expect(readFileSync(file, 'utf8').trimEnd().split('\n')).toHaveLength(4);
+    }
+    expect(readdirSync(join(directory, 'kept'))).toEqual(['brain.jsonl', 'new.jsonl']);
+    symlinkSync('round', join(directory, 'round'));
+    const round = await sm(['brain', 'export', '--output', join(directory, 'round')], { brain: filledBrain(1) });
+    expect(round.code).toBe(2);
+  });
+
+  it('[X19] a directory is refused', async () => {
+    const { code, err } = await sm(['brain', 'export', '--output', directory], { brain: filledBrain(1) });
+    expect(code).toBe(2);
+    expect(err).toContain('it is a directory');
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it.skipIf(process.platform === 'win32')('[X19] a pipe gets it all and stays a pipe', async () => {
+    const file = join(directory, 'pipe');
+    execFileSync('mkfifo', [file]);
+    const reader = execFileAsync('cat', [file]);
+    const { code } = await sm(['brain', 'export', '--output', file], { brain: filledBrain(1_500) });
+    expect(code).toBe(0);
+    expect((await reader).stdout.trimEnd().split('\n')).toHaveLength(1_501);
+    expect(lstatSync(file).isFIFO()).toBe(true);
+
+    const first = execFileAsync('head', ['-n', '1', file]);
+    const gone = await sm(['brain', 'export', '--output', file], { brain: filledBrain(1_500) });
+    expect(gone).toMatchObject({ code: 0, err: '' });
+    expect((await first).stdout.trimEnd().split('\n')).toHaveLength(1);
+
+    const interruption = new AbortController();
+    const unread = await sm(['brain', 'export', '--output', file], {
+      brain: filledBrain(1),
+      signal: interruption.signal,
+      onWait: () => interruption.abort(),
+    });
+    expect(unread.code).toBe(130);
+    expect(readdirSync(directory)).toEqual(['pipe']);
+  });
+
+  it.skipIf(process.platform !== 'linux')('[X19] a device is written to and not replaced', async () => {
+    const file = join(directory, 'full');
+    symlinkSync('/dev/full', file);
+    const { code, err } = await sm(['brain', 'export', '--output', file, '--json'], { brain: filledBrain(1) });
+    expect(code).toBe(7);
+    expect(JSON.parse(err)).toMatchObject({ error: 'disk_full' });
+    expect(statSync(file).isCharacterDevice()).toBe(true);
+    expect(lstatSync(file).isSymbolicLink()).toBe(true);
   });
 
   it('[X16] markdown holds the active entries of this project, by kind', async () => {

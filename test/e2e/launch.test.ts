@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { missingForDisks, SmallDisk } from '../support/host-disk.ts';
 
 const program = fileURLToPath(new URL('../../dist/sm.cjs', import.meta.url));
 let home: string;
@@ -100,4 +101,15 @@ test.skipIf(process.platform !== 'linux')('[X1] bytes that are no UTF-8 are refu
     message: expect.stringContaining('no UTF-8') as string,
   });
   expect(fs.existsSync(path.join(home, 'none'))).toBe(false);
+});
+
+test.skipIf(missingForDisks() !== undefined)('[X27] on a full disk nothing is left of it', () => {
+  const disk = new SmallDisk(1024 * 1024);
+  onTestFinished(() => disk.remove());
+  fs.rmSync(home, { recursive: true, force: true });
+  home = path.join(disk.directory, 'home');
+  fs.mkdirSync(home);
+  disk.fill(64 * 1024);
+  expectVersion();
+  expect(cacheFiles()).toEqual([]);
 });

@@ -172,6 +172,33 @@ test('[A5] rubbish on stdin is answered or passed over, and stdin that ends ends
     expect(JSON.parse(line)).toHaveProperty('jsonrpc');
 });
 
+test('[A5] what was read before stdin ended is done and answered', async () => {
+  const directory = newBrainDirectory();
+  const home = path.dirname(directory);
+  const env = { ...process.env, STACKMEMORY_HOME: home, PROVENANT_PROJECT_ID: 'project', PROVENANT_WORKSPACE_ID: '' };
+  const child = spawn(process.execPath, [smProgram(), 'mcp'], { cwd: home, env, stdio: ['pipe', 'pipe', 'ignore'] });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
+  const say = (message: object) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  const clientInfo = { name: 'claude-code', version: '1.0.0' };
+  say({ id: 0, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo } });
+  say({ method: 'notifications/initialized' });
+  const numbers = [1, 2, 3, 4, 5, 6];
+  for (const id of numbers) {
+    const title = `Piped ${id}`;
+    say({ id, method: 'tools/call', params: { name: 'brain_record', arguments: { title, kind: 'note' } } });
+  }
+  child.stdin.end();
+  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
+  const answers = output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { id: number; result?: { isError?: boolean } });
+  expect(answers.map(({ id }) => id).toSorted((one, other) => one - other)).toEqual([0, ...numbers]);
+  expect(answers.filter(({ result }) => result === undefined || result.isError === true)).toEqual([]);
+  expect(await titlesIn(await connect(directory))).toEqual(numbers.map((number) => `Piped ${number}`));
+});
+
 test('[A5] twenty servers and twenty loops of commands share one brain and lose nothing', async () => {
   const directory = newBrainDirectory();
   const home = path.dirname(directory);

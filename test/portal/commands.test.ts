@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import { missingForDisks, mountReadOnly, SmallDisk } from '../support/host-disk.ts';
 import { connect, handshakeStatus, scratchDirectory } from '../support/portal.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -230,6 +231,47 @@ test('[P20] where node-pty cannot be had the portal says so, and everything else
   expect(status.stdout).toContain('not running');
   expect((await run(process.execPath, [path.join(place, 'sm.cjs'), 'version'], { env })).stdout).toMatch(/^\d/);
 });
+
+test.skipIf(missingForDisks() !== undefined)(
+  '[P20] on a full or read-only disk token, start and share say so, leave nothing, and what was before goes on',
+  async () => {
+    const disk = new SmallDisk(1024 * 1024);
+    onTestFinished(() => disk.remove());
+    const world = createWorld();
+    const onDisk = { ...world, env: { ...world.env, STACKMEMORY_HOME: disk.directory } };
+    onTestFinished(async () => void (await sm(onDisk, 'portal', 'stop')));
+    const directory = path.join(disk.directory, 'portal');
+    const failureOf = async (...words: string[]) => {
+      const { code, out, talk } = await sm(onDisk, 'portal', ...words, '--json');
+      return [code, out, (JSON.parse(talk) as { error: string }).error];
+    };
+    const names = () => fs.readdirSync(directory).toSorted();
+    disk.fill(0);
+    expect(await failureOf('token')).toEqual([7, '', 'disk_full']);
+    expect(names()).toEqual([]);
+    expect(await failureOf('start', '--port', '0', '--no-tmux', '--command', 'bash')).toEqual([7, '', 'disk_full']);
+    expect(names().filter((name) => !['audit.log', 'lock', 'portal.log'].includes(name))).toEqual([]);
+    disk.free();
+    const { out: token } = await sm(onDisk, 'portal', 'token');
+    await startDetached(onDisk, '--no-tmux');
+    const before = names();
+    disk.fill(0);
+    expect(await failureOf('token', '--rotate')).toEqual([7, '', 'disk_full']);
+    expect(await failureOf('share')).toEqual([7, '', 'disk_full']);
+    expect((await sm(onDisk, 'portal', 'token')).out).toBe(token);
+    expect(names()).toEqual(before);
+    disk.free();
+    await sm(onDisk, 'portal', 'stop');
+    const restore = mountReadOnly(directory);
+    onTestFinished(restore);
+    for (const words of [
+      ['token', '--rotate'],
+      ['start', '--port', '0'],
+      ['start', '--port', '0', '--detach'],
+    ])
+      expect([words, ...(await failureOf(...words))]).toEqual([words, 7, '', 'no_permission']);
+  },
+);
 
 test('[P20] [P17] a missing agent is told at the start, and 0.0.0.0 is warned of', async () => {
   const world = createWorld();

@@ -1,5 +1,5 @@
 /** `sm serve` and `sm server …` as they are built and run: listening, administration beside a running server, ends. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -123,6 +123,23 @@ test('[V2] what was acknowledged is there after a kill', async () => {
   const admin = JSON.parse(fs.readFileSync(path.join(data, 'server.json'), 'utf8')) as { url: string };
   expect(admin.url).toBe(again.url);
   expect(await again.end('SIGINT')).toBe(0);
+});
+
+test.each(['SIGINT', 'SIGTERM'] as const)('[V12] %s while the server starts ends it', async (signal) => {
+  // Arrives while the bundle of the server is being loaded, which no signal interrupts.
+  const preload = path.join(home, `${signal}.cjs`);
+  fs.writeFileSync(
+    preload,
+    `const Module = require('node:module');
+    const load = Module._load;
+    Module._load = (...values) => {
+      if (String(values[0]).endsWith('server.cjs')) process.kill(process.pid, '${signal}');
+      return load(...values);
+    };`,
+  );
+  const words = ['--require', preload, 'dist/sm.cjs', 'serve', '--port', '0', '--data', path.join(home, signal)];
+  const child = spawn(process.execPath, words, { cwd: root, stdio: 'ignore' });
+  expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
 test('[V12] what stands in the way of serving is said, with what to do', async () => {

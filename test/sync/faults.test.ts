@@ -126,6 +126,19 @@ test.each([
   expect(await serverChanges()).toBe(2);
 });
 
+test('[S15] what failed in the server is reported with the id by which its log knows it', async () => {
+  await record(a, 'before');
+  const failing: typeof fetch = () =>
+    Promise.resolve(
+      Response.json(
+        { error: 'unavailable', message: 'No room.', hint: 'Try again later.' },
+        { status: 503, headers: { 'X-Request-Id': 'r-7' } },
+      ),
+    );
+  const { reason } = await sync(a, { retriesMax: 0, fetch: failing });
+  expect(reason).toEqual({ code: 'unavailable', message: 'No room.', hint: 'Try again later. Request id: r-7.' });
+});
+
 test('[S15] a server that nobody answers at is reported, also again and again', async () => {
   await record(a, 'alone');
   for (let round = 0; round < 3; round += 1) {

@@ -1,18 +1,11 @@
-/**
- * `sm brain export`: the whole log as JSON lines, page by page, or a project's active entries as Markdown. A file
- * appears complete or not at all: it is written beside its place, flushed to disk and renamed.
- */
-import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+/** `sm brain export`: the whole log as JSON lines, page by page, or a project's active entries as Markdown. */
 import type { Brain } from '../../../lib/brain/contract.ts';
 import type { LoggedChange } from '../../../lib/brain/log-contract.ts';
 import { EXPORT_FORMAT, EXPORT_FORMAT_WITHDRAWING } from '../../../lib/brain/export-format.ts';
 import { merge } from '../../../lib/core/merge.ts';
 import { quoteShort, usageError } from '../../arguments.ts';
-import type { CommandModule, Context, Location, Options } from '../../command.ts';
-import { fileFailure } from '../../files.ts';
+import type { CommandModule, Location, Options } from '../../command.ts';
+import { writeOutputFile } from '../../output-file.ts';
 import { writeJson } from '../../print/json.ts';
 import { renderMarkdown } from '../../print/markdown.ts';
 import { withBrain } from '../../session.ts';
@@ -59,7 +52,7 @@ export const command: CommandModule = {
         await produce((text) => context.stdout.write(text));
         return 0;
       }
-      const counts = await writeFileAtomically(context, file, produce);
+      const counts = await writeOutputFile(context, file, produce);
       if (options.isSet('json')) await writeJson(context, { file, format, ...counts });
       else
         await context.stderr.write(
@@ -131,31 +124,4 @@ async function exportMarkdown(brain: Brain, location: Location, options: Options
   const text = renderMarkdown(entries);
   await write(text);
   return { changes, entries: entries.length, bytes: Buffer.byteLength(text) };
-}
-
-async function writeFileAtomically(
-  context: Context,
-  file: string,
-  produce: (write: Write) => Promise<Counts>,
-): Promise<Counts> {
-  const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
-  const discard = () => rmSync(temporary, { force: true });
-  context.signal.addEventListener('abort', discard, { once: true });
-  try {
-    const handle = await open(temporary, 'wx', 0o600);
-    let counts: Counts;
-    try {
-      counts = await produce((text) => handle.appendFile(text));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-    return counts;
-  } catch (error) {
-    discard();
-    throw fileFailure(error, file, 'written');
-  } finally {
-    context.signal.removeEventListener('abort', discard);
-  }
 }

@@ -2,9 +2,9 @@
  * Where a store is read from: the disk, or, while that is nearly full, a copy of it in memory. Owns the bounds between the
  * two. PostgreSQL does not survive running out of disk, and it writes even when it only reads or opens.
  */
-import { SmError } from '../core/errors.ts';
 import { DISK_RESERVE_BYTES } from '../core/limits.ts';
 import { bytesIn } from './copied-fs.ts';
+import { toStoreError } from './database.ts';
 import { freeBytesOf } from './file-errors.ts';
 import { openPgliteCopy, openPgliteStore, type OpenStore } from './pglite.ts';
 
@@ -15,13 +15,16 @@ export const CHECKPOINT_ROOM_BYTES = 4 * 1024 * 1024;
 /** A copy is left for the disk once there is so much room, so that a file more or less does not change it each time. */
 export const RETURN_BYTES = DISK_RESERVE_BYTES + 8 * 1024 * 1024;
 
-/** Opens the store in `dataDirectory` where it can be read safely. @throws SmError */
+/** Opens the store in `dataDirectory` where it can be read safely, whatever becomes of the disk meanwhile. @throws SmError */
 export async function openPlaced(dataDirectory: string): Promise<OpenStore> {
-  if (!shouldBeCopy(dataDirectory)) return openPgliteStore(dataDirectory);
-  if (freeBytesOf(dataDirectory) >= CHECKPOINT_ROOM_BYTES) {
-    const store = await openPgliteStore(dataDirectory).catch(unlessFull);
-    if (store !== undefined && !shouldBeCopy(dataDirectory)) return store;
-    await store?.close();
+  if (!shouldBeCopy(dataDirectory) || freeBytesOf(dataDirectory) >= CHECKPOINT_ROOM_BYTES) {
+    try {
+      const store = await openPgliteStore(dataDirectory);
+      if (!shouldBeCopy(dataDirectory)) return store;
+      await store.close();
+    } catch (error) {
+      if (toStoreError(error).code !== 'disk_full' || !shouldBeCopy(dataDirectory)) throw error;
+    }
   }
   return openPgliteCopy(dataDirectory);
 }
@@ -33,8 +36,4 @@ export function isMisplaced(store: OpenStore, dataDirectory: string): boolean {
 
 function shouldBeCopy(dataDirectory: string): boolean {
   return freeBytesOf(dataDirectory) < DISK_RESERVE_BYTES && bytesIn(dataDirectory) <= COPY_BYTES_MAX;
-}
-
-function unlessFull(error: unknown): undefined {
-  if (!(error instanceof SmError && error.code === 'disk_full')) throw error;
 }

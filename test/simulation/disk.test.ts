@@ -121,20 +121,26 @@ describe.skipIf(missing !== undefined)('with a small disk', () => {
     await brain.close();
   });
 
-  test('[L13] a disk that is filled up while everything is read: it is read', async () => {
-    const brain = await connect(directory);
-    for (let number = 0; number < 6; number += 1) await recordMuch(brain, number, 400);
-    kill((await announcedHost(directory)).pid);
-    disk.fill(DISK_RESERVE_BYTES + 256 * 1024);
-    const freeBytes = disk.freeBytes;
-    const verifying = brain.run('verify', {});
-    await waitUntil('the reading to write', () => disk.freeBytes < freeBytes - 512 * 1024);
-    disk.fill(0);
-    expect(await verifying).toMatchObject({ isSound: true, changes: 2_400 });
-    disk.free();
-    expect(await outcomeOf(recordTitle(brain, 'afterwards'))).toHaveProperty('value');
-    await brain.close();
-  });
+  test.each([16, 128, 512])(
+    '[L13] a disk that is filled up while a brain is opened and read (after %i KiB): it is read',
+    async (writtenKibibytes) => {
+      const brain = await connect(directory);
+      for (let number = 0; number < 6; number += 1) await recordMuch(brain, number, 400);
+      kill((await announcedHost(directory)).pid);
+      disk.fill(DISK_RESERVE_BYTES + 256 * 1024);
+      const freeBytes = disk.freeBytes;
+      const verifying = brain.run('verify', {});
+      await waitUntil(
+        'the opening, or the reading, to write',
+        () => disk.freeBytes < freeBytes - writtenKibibytes * 1024,
+      );
+      disk.fill(0);
+      expect(await verifying).toMatchObject({ isSound: true, changes: 2_400 });
+      disk.free();
+      expect(await outcomeOf(recordTitle(brain, 'afterwards'))).toHaveProperty('value');
+      await brain.close();
+    },
+  );
 
   test('[L13] a cold start on a full disk reads, writing is a clear error, and all is well when there is space', async () => {
     const brain = await connect(directory);

@@ -9,6 +9,9 @@ import { SmError } from '../core/errors.ts';
 /** A drizzle database or transaction over PGlite or node-postgres. Inside a transaction use the transaction only. */
 export type Database = PgDatabase<PgQueryResultHKT>;
 
+/** Failures wrap each other this deep at most. */
+const CAUSES_MAX = 5;
+
 /** Runs hand-written SQL. int8 comes as a number or a string depending on the driver: convert with Number(). */
 export async function rowsOf<Row>(database: Database, query: SQL): Promise<Row[]> {
   const result: unknown = await database.execute(query);
@@ -17,11 +20,27 @@ export async function rowsOf<Row>(database: Database, query: SQL): Promise<Row[]
 
 /** SQLSTATE of a failure of drizzle or of its driver, or undefined. */
 export function sqlStateOf(error: unknown): string | undefined {
-  for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth += 1) {
-    const { code } = current as { code?: unknown };
-    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code;
+  return causesOf(error)
+    .map(({ code }) => code)
+    .find((code) => code !== undefined && /^[0-9A-Z]{5}$/.test(code));
+}
+
+/** Whether PostgreSQL has ended with this failure: it is asked nothing any more. */
+export function isPanic(error: unknown): boolean {
+  return causesOf(error).some(({ severity }) => severity === 'PANIC');
+}
+
+/** A failure and what has caused it, as far as PostgreSQL tells of it. */
+function causesOf(error: unknown): { code?: string; severity?: string }[] {
+  const causes: { code?: string; severity?: string }[] = [];
+  for (let current = error; current instanceof Error && causes.length < CAUSES_MAX; current = current.cause) {
+    const { code, severity } = current as { code?: unknown; severity?: unknown };
+    causes.push({
+      ...(typeof code === 'string' ? { code } : {}),
+      ...(typeof severity === 'string' ? { severity } : {}),
+    });
   }
-  return undefined;
+  return causes;
 }
 
 /**

@@ -11,7 +11,7 @@ import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
 import { SmError } from '../core/errors.ts';
 import { assetPath } from './assets.ts';
 import { CopiedFs } from './copied-fs.ts';
-import { rowsOf } from './database.ts';
+import { isPanic, rowsOf } from './database.ts';
 import { DurableNodeFs } from './durable-fs.ts';
 import { countPendingMigrations, migrateStore } from './migrate.ts';
 
@@ -165,7 +165,7 @@ function withEndingPanics(client: PGlite): PGlite {
       try {
         return await execute(message, options);
       } catch (error) {
-        if ((error as { severity?: unknown }).severity === 'PANIC') panic = error;
+        if (isPanic(error)) panic = error;
         throw error;
       }
     };
@@ -176,12 +176,12 @@ function withEndingPanics(client: PGlite): PGlite {
   return client;
 }
 
-async function startPglite(fileSystem: DurableNodeFs | CopiedFs, settings: readonly string[] = []): Promise<PGlite> {
+async function startPglite(fileSystem: DurableNodeFs | CopiedFs, parameters: readonly string[] = []): Promise<PGlite> {
   const complaints: string[] = [];
   try {
     const client = await PGlite.create({
       fs: fileSystem,
-      startParams: [...START_PARAMETERS, ...settings],
+      startParams: [...START_PARAMETERS, ...parameters],
       extensions: { amcheck },
       serializers: SERIALIZERS,
       onStderr: (line: string) => {

@@ -3,7 +3,7 @@
  * bytes, or repairs what was not as the log says.
  */
 import { type SQL, sql } from 'drizzle-orm';
-import { type Database, rowsOf, sqlStateOf } from './database.ts';
+import { type Database, isPanic, rowsOf, sqlStateOf } from './database.ts';
 
 /** At most this many ids are listed of each kind of finding. */
 const FINDINGS_MAX = 20;
@@ -104,7 +104,7 @@ async function checkStructure(database: Database): Promise<string[]> {
 /** What PostgreSQL says is wrong with what it read. That it has ended, or has no room to work in, says nothing of that. */
 function findingOf(error: unknown): string {
   const state = sqlStateOf(error);
-  if (state === undefined || /^(53|24)/.test(state)) throw error;
+  if (state === undefined || isPanic(error) || /^(53|24)/.test(state)) throw error;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return cause instanceof Error ? cause.message : String(cause);
 }

@@ -77,6 +77,18 @@ test('[L16] after a panic whatever is asked fails at once, with what it was', as
   await again.dispose();
 });
 
+test('[L16] a panic in the midst of a verification is no finding', async () => {
+  const opened = await openTestStore();
+  const { client } = opened.store;
+  const query = client.query.bind(client);
+  const panic = Object.assign(new Error('could not read'), { severity: 'PANIC', code: '58030' });
+  vi.spyOn(client, 'query').mockImplementation((text, ...rest) =>
+    text.includes('sha256') ? Promise.reject(panic) : query(text, ...rest),
+  );
+  await expect(verifyStore(opened.store.database)).rejects.toMatchObject({ cause: panic });
+  await opened.dispose();
+});
+
 async function expectRefusal(): Promise<void> {
   const directory = makeDirectory();
   const { dataDirectory } = await ensureDataDirectory(directory);

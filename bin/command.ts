@@ -12,6 +12,7 @@ import type { Config } from '../lib/scope/config.ts';
 import type { AuthChange } from '../lib/scope/config-file.ts';
 import type { EmbeddingAddress } from '../lib/scope/embedding-settings.ts';
 import type { CodePlace, LineRange } from '../lib/scope/git-place.ts';
+import type { SyncRequest } from '../lib/sync/options.ts';
 import type { SyncMode, SyncProgress, SyncReport } from '../lib/sync/report.ts';
 
 export type {
@@ -91,18 +92,7 @@ export interface KeyOwner {
 
 /** The server. `once` reports its failures; the others throw them. */
 export interface SyncControl {
-  once(options: {
-    brain: Brain;
-    endpoint: string;
-    apiKey: string;
-    workspaceId: string;
-    projectId: string;
-    mode: SyncMode;
-    verify?: boolean;
-    restamp?: boolean;
-    signal?: AbortSignal;
-    onProgress?: (progress: SyncProgress) => void;
-  }): Promise<SyncReport>;
+  once(request: SyncRequest): Promise<SyncReport>;
   signUp(options: {
     endpoint: string;
     email: string;

@@ -7,16 +7,15 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { SmError } from '../lib/core/errors.ts';
+import { targetOf } from '../lib/scope/replace-file.ts';
 import type { Context } from './command.ts';
 import { fileFailure } from './files.ts';
 import { createStdout } from './output.ts';
 
 type Produce<T> = (write: (text: string) => Promise<void>) => Promise<T>;
 
-/** As the kernel's own limit. */
-const SYMLINKS_MAX = 40;
 /** Between looks for a reader of a pipe, which is waited for until the user interrupts. */
 const READER_POLL_MS = 50;
 
@@ -34,16 +33,6 @@ export async function writeOutputFile<T>(context: Context, file: string, produce
   } catch (error) {
     throw fileFailure(error, file, 'written');
   }
-}
-
-/** The file itself, at the end of symbolic links; it may not exist yet. */
-function targetOf(file: string): string {
-  let current = file;
-  for (let links = 0; links < SYMLINKS_MAX; links += 1) {
-    if (fs.lstatSync(current, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return current;
-    current = resolve(fs.realpathSync(dirname(current)), fs.readlinkSync(current));
-  }
-  throw Object.assign(new Error('too many symbolic links'), { code: 'ELOOP' });
 }
 
 async function writeAtomically<T>(context: Context, target: string, produce: Produce<T>): Promise<T> {

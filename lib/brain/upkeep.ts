@@ -85,21 +85,26 @@ export class StoreUpkeep {
 
   /** Gives WAL that is not needed any more back to a disk that is short of room. Without any, it would end the database. */
   async giveBack(neededBytes: number): Promise<void> {
+    if (!this.isDue || this.#store.isCopy) return;
     const freeBytes = freeBytesOf(this.#directory);
-    const canCheckpoint = freeBytes >= CHECKPOINT_ROOM_BYTES && !this.#store.isCopy;
-    if (freeBytes < neededBytes && this.isDue && canCheckpoint) await this.#checkpoint();
+    if (freeBytes < neededBytes && freeBytes >= CHECKPOINT_ROOM_BYTES) await this.#checkpoint();
   }
 
   async #requireFree(bytes: number): Promise<void> {
+    if (this.#hasFree(bytes)) return;
     await this.giveBack(bytes);
+    if (this.#hasFree(bytes)) return;
     const freeBytes = freeBytesOf(this.#directory);
-    if (freeBytes >= bytes && !this.#store.isCopy) return;
     const neededBytes = this.#store.isCopy ? Math.max(bytes, RETURN_BYTES) : bytes;
     throw new SmError({
       code: 'disk_full',
       message: `The disk that holds the brain is nearly full (${Math.floor(freeBytes / 1024)} KiB free); nothing was written.`,
       hint: `It takes ${Math.ceil(neededBytes / 1024 / 1024)} MiB of free disk: make room and run the command again. Reading still works, and everything acknowledged before is safe.`,
     });
+  }
+
+  #hasFree(bytes: number): boolean {
+    return !this.#store.isCopy && freeBytesOf(this.#directory) >= bytes;
   }
 
   async #checkpoint(): Promise<void> {

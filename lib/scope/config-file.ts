@@ -4,20 +4,18 @@
  * Invariant: whoever reads the file, at whatever moment, and after a kill or a power cut too, finds all of the old text
  * or all of the new; it is the user's alone (0600), and so is the file beside it that becomes it.
  */
-import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { SmError, type ErrorCode } from '../core/errors.ts';
 import { type Config, parseConfig, readConfigText } from './config.ts';
 import { makeDirectory } from './make-directory.ts';
-import { codeOf, replaceFile, syncDirectory } from './replace-file.ts';
+import { codeOf, replaceFile, syncDirectory, targetOf } from './replace-file.ts';
 
 /** New values of `auth`; null removes a key, and an absent one stays as it is. */
 export type AuthChange = { readonly [K in keyof Required<NonNullable<Config['auth']>>]?: string | null };
 
 /** How often a write begins anew because another program wrote meanwhile: of n who write at once, one wins each time. */
 const ATTEMPTS_MAX = 100;
-/** As the kernel's own limit. */
-const SYMLINKS_MAX = 40;
 const DIRECTORY_MODE = 0o700;
 
 /** Changes `auth` in `file`. @throws SmError as `writeConfig` */
@@ -82,16 +80,6 @@ function withAuth(config: Config, change: AuthChange): Config {
   }
   if (auth.size === 0 && config.auth === undefined) return config;
   return { ...config, auth: Object.fromEntries(auth) };
-}
-
-/** The file itself, at the end of symbolic links; it may not exist yet. */
-function targetOf(file: string): string {
-  let current = file;
-  for (let links = 0; links < SYMLINKS_MAX; links += 1) {
-    if (lstatSync(current, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return current;
-    current = resolve(realpathSync(dirname(current)), readlinkSync(current));
-  }
-  throw Object.assign(new Error('too many symbolic links'), { code: 'ELOOP' });
 }
 
 function isPrivate(target: string): boolean {

@@ -12,14 +12,18 @@ import {
   lstatSync,
   openSync,
   readdirSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 const PRIVATE_MODE = 0o600;
+/** As the kernel's own limit. */
+const SYMLINKS_MAX = 40;
 
 /**
  * Puts `text` in the place of `target`, unless `isStillWanted` says no when all is ready.
@@ -64,6 +68,16 @@ function keepOwner(descriptor: number, target: string): void {
   if (process.getuid?.() !== 0) return;
   const owner = statSync(target, { throwIfNoEntry: false }) ?? statSync(dirname(target));
   if (owner.uid !== 0) fchownSync(descriptor, owner.uid, owner.gid);
+}
+
+/** The file itself, at the end of symbolic links; it may not exist yet. @throws as the file system has it */
+export function targetOf(file: string): string {
+  let current = file;
+  for (let links = 0; links < SYMLINKS_MAX; links += 1) {
+    if (lstatSync(current, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return current;
+    current = resolve(realpathSync(dirname(current)), readlinkSync(current));
+  }
+  throw Object.assign(new Error('too many symbolic links'), { code: 'ELOOP' });
 }
 
 /** Makes a new name durable. Windows cannot sync a directory, nor can some network file systems (EINVAL). */

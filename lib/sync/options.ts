@@ -2,7 +2,7 @@
 import type { Brain } from '../brain/contract.ts';
 import type { SyncMode, SyncProgress } from './report.ts';
 
-export interface SyncOptions {
+export interface SyncRequest {
   brain: Brain;
   endpoint: string;
   apiKey: string;
@@ -12,12 +12,15 @@ export interface SyncOptions {
   mode: SyncMode;
   verify?: boolean;
   restamp?: boolean;
+  signal?: AbortSignal;
+  onProgress?: (progress: SyncProgress) => void;
+}
+
+export interface SyncOptions extends SyncRequest {
   retriesMax?: number;
   /** Changes of one push, and of one page of a pull, with protocol 2. */
   pageChanges?: number;
   userAgent?: string;
-  signal?: AbortSignal;
-  onProgress?: (progress: SyncProgress) => void;
   /** For tests: the network, the time, and what lies between two steps. */
   fetch?: typeof fetch;
   deadlineMs?: number;

@@ -37,8 +37,9 @@ export function outcomeOfPush(
     position: {
       protocol: state.protocol === 2 ? 2 : 1,
       // What the server says that it remembers, where it says so: it may know more after a retry.
-      ...positionAfter(state, changes),
-      ...(told?.replica === undefined ? {} : { pushedSeq: told.replica.seq, chain: told.replica.chain }),
+      ...(told?.replica === undefined
+        ? positionAfter(state, changes)
+        : { pushedSeq: told.replica.seq, chain: told.replica.chain }),
       scannedSeq,
       ...(state.epoch === null && told !== undefined ? { epoch: told.epoch } : {}),
       ...(isLevel ? { cursors: { ...state.cursors, [WHOLE_WORKSPACE]: answer.serverCursor } } : {}),

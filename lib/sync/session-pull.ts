@@ -80,7 +80,7 @@ function apply(state: SessionState, page: Page, told: Omit<Applying, 'isLast'>):
   const isLast = state.protocol === 2 && !told.hasMore && !state.plan.verify;
   return {
     state: { ...state, phase: { name: 'applying', ...told, isLast } },
-    effect: { type: 'apply', page, ...(isLast ? { contact: contactOf(state, { failure: null }) } : {}) },
+    effect: { type: 'apply', page, ...(isLast ? { contact: { ...contactOf(state), failure: null } } : {}) },
   };
 }
 
@@ -101,19 +101,18 @@ function afterLastPage(state: SessionState, cursor: number): Step {
   const [projectId = WHOLE_WORKSPACE] = state.toPull;
   const isStored = state.cursors[projectId] === cursor;
   const next = { ...state, cursors: { ...state.cursors, [projectId]: cursor } };
-  const moved = isStored ? {} : { cursors: next.cursors };
-  if (state.plan.verify) return note(next, 'afterPull', contactOf(state, {}, moved));
-  return note(next, 'finish', contactOf(state, { failure: null }, moved)); // Nothing is to follow: one word for both.
+  const contact = contactOf(state, isStored ? {} : { cursors: next.cursors });
+  if (state.plan.verify) return note(next, 'afterPull', contact);
+  return note(next, 'finish', { ...contact, failure: null }); // Nothing is to follow: one word for both.
 }
 
 /** What a pull has shown of the server. */
-function contactOf(state: SessionState, told: Pick<Contact, 'failure'>, moved: Partial<SyncPosition> = {}): Contact {
+function contactOf(state: SessionState, moved: Partial<SyncPosition> = {}): Contact {
   const { clockOffsetMs } = state.tally;
   return {
     position: { protocol: state.protocol ?? 2, epoch: state.epoch, ...moved },
     moments: ['pull'],
     ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
-    ...told,
   };
 }
 

@@ -3,14 +3,14 @@
  * the postings can tell is asked of them before (demandsOf); the rest, and the truth, is the entries' own.
  */
 import type { Entry } from '../core/entry.ts';
-import { subjectRefs } from '../core/provenance.ts';
 import type { Database } from '../store/database.ts';
 import { matchesFilter, type StoreFilter, type StoreScope } from '../store/filter.ts';
 import { type EntryWithHash, readEntries } from '../store/read.ts';
 import { attribute } from './document.ts';
 import { readEntriesOf, readNewestOf } from './index-tables.ts';
 import { newestFirst } from './newest-first.ts';
-import { fold, type Query } from './query.ts';
+import { fitsPhrases, type Phrases } from './phrases.ts';
+import type { Query } from './query.ts';
 import type { Candidate, Demands } from './retrieval.ts';
 
 /** Each wave is so many times as large as all before it. */
@@ -27,8 +27,7 @@ export interface Sieve {
   filter: StoreFilter;
   /** So many are wanted; there may be more. */
   wanted: number;
-  /** Folded; all of them. */
-  phrases: string[];
+  phrases: Phrases;
 }
 
 export function demandsOf(scope: StoreScope, filter: StoreFilter, { required, excluded }: Query): Demands {
@@ -54,7 +53,7 @@ export async function readFound(database: Database, candidates: Candidate[], sie
   while (rest.length > 0 && found.length < sieve.wanted) {
     const wave = await foremost(database, rest, Math.max(sieve.wanted, read * WAVE_GROWTH));
     const passed = await readWave(database, wave, sieve);
-    found.push(...passed.filter(({ entry }) => hasPhrases(entry, sieve.phrases)));
+    found.push(...passed.filter(({ entry }) => fitsPhrases(entry, sieve.phrases)));
     read += wave.length;
     const taken = new Set(wave);
     rest = rest.filter((each) => !taken.has(each));
@@ -72,7 +71,7 @@ export async function readNamed(
   const found: Found[] = [];
   for (const each of (await readEntries(database, [...entryIds])).values()) {
     const bm25 = scoreOf(each);
-    const fits = bm25 !== undefined && matchesFilter(each.entry, scope, filter) && hasPhrases(each.entry, phrases);
+    const fits = bm25 !== undefined && matchesFilter(each.entry, scope, filter) && fitsPhrases(each.entry, phrases);
     if (fits) found.push({ ...each, bm25 });
   }
   return found;
@@ -115,10 +114,4 @@ async function readWave(database: Database, wave: readonly Candidate[], { scope,
   return found
     .filter(({ entry }) => matchesFilter(entry, scope, filter))
     .toSorted((a, b) => b.bm25 - a.bm25 || newestFirst(a.entry, b.entry));
-}
-
-function hasPhrases(entry: Entry, phrases: string[]): boolean {
-  if (phrases.length === 0) return true;
-  const texts = [entry.title, entry.conclusion, entry.summary, ...entry.tags, ...subjectRefs(entry.refs)].map(fold);
-  return phrases.every((phrase) => texts.some((text) => text.includes(phrase)));
 }

@@ -3,11 +3,12 @@
  * not understood is words. In a sentence quotes quote, and a dash is a dash. Pure.
  */
 import { attribute } from './document.ts';
-import { wordsOf } from './words.ts';
+import { fold } from './phrases.ts';
+import { isUnspaced, wordsOf } from './words.ts';
 
 /** Distinct terms that are looked up; more add time and little else. The first of a long text count. */
 export const QUERY_TERMS_MAX = 128;
-/** The longest query; longer text is refused before it comes here. In UTF-16 code units. */
+/** Of those that are asked for, and of those to leave out; of more the words count, or nothing. */
 const PHRASES_MAX = 8;
 /** More words beside what is quoted or has a dash are a sentence: who searches with operators types fewer. */
 const TYPED_WORDS_MAX = 5;
@@ -27,8 +28,10 @@ export interface Query {
   sequence: string[];
   /** Folded as `fold` does. */
   phrases: string[];
-  /** Terms that an entry must not have. */
+  /** Terms and attributes that an entry must not have. */
   excluded: string[];
+  /** What must not stand in an entry, folded: of more than one word. */
+  excludedPhrases: string[];
   /** Attributes that an entry must have. */
   required: string[];
   /** What was said where no word of it tells anything; otherwise empty. */
@@ -36,7 +39,7 @@ export interface Query {
 }
 
 const PART =
-  /(?<sign>(?<=^|\s)-)?(?:tag:(?<tag>"[^"]+"|[^\s"]+)|"(?<phrase>[^"]+)")|(?<=^|\s)-(?<excluded>[\p{L}\p{N}_]\S*)/giu;
+  /(?<sign>(?<=^|\s)-)?(?:tag:(?<tag>"[^"]+"|[^\s"]+)|"(?<phrase>[^"]+)")|(?<=^|\s)-(?<excluded>[\p{L}\p{N}_](?:\S*[\p{L}\p{N}_+#])?)/giu;
 
 const HAS_WORD = /[\p{L}\p{N}]/u;
 
@@ -53,6 +56,7 @@ export function parseQuery(text: string): Query {
     sequence: [],
     phrases: [],
     excluded: [],
+    excludedPhrases: [],
     required: [],
     common: '',
   };
@@ -68,7 +72,7 @@ export function parseQuery(text: string): Query {
       (isExcluded ? query.excluded : query.required).push(attribute('tag', said));
     } else if (isExcluded && (!isSentence || index > lastSaying)) {
       // Also of a sentence, since it is said after it.
-      query.excluded.push(...wordsOf(said).flatMap(({ terms }) => terms.slice(0, 1)));
+      leaveOut(query, said);
     } else {
       plain += `${said} `;
       const isPhrase = role === 'phrase' && !isSentence && query.phrases.length < PHRASES_MAX;
@@ -96,6 +100,14 @@ function partsOf(text: string): Part[] {
   return parts;
 }
 
+/** A word in any of its forms; of several, such as `-"read only"` or `-lib/store`, all as they stand and none by itself. */
+function leaveOut(query: Query, said: string): void {
+  const words = wordsOf(said);
+  const isOneWord = words.length < 2 && !/\s/u.test(said.trim()) && !isUnspaced(said);
+  if (isOneWord) query.excluded.push(...words.flatMap(({ terms }) => terms.slice(0, 1)));
+  else if (HAS_WORD.test(said) && query.excludedPhrases.length < PHRASES_MAX) query.excludedPhrases.push(fold(said));
+}
+
 function addWords(query: Query, plain: string): void {
   const seen = new Set<string>();
   for (const word of wordsOf(plain)) {
@@ -105,9 +117,4 @@ function addWords(query: Query, plain: string): void {
     if (!seen.has(key)) query.words.push(word);
     seen.add(key);
   }
-}
-
-/** Case, width and white space do not tell phrases apart. */
-export function fold(text: string): string {
-  return text.toWellFormed().normalize('NFKC').toLowerCase().replaceAll(/\s+/g, ' ').trim();
 }

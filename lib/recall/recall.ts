@@ -59,10 +59,12 @@ export async function recallEntries(database: Database, asked: RecallQuery): Pro
   const exact = { terms: exactTerms, worth: EXACT_WORTH * worths.max };
   const scoring = { terms: worths.terms, demands, exact };
   const candidates = corpus.score(scoring);
-  const sieve = { scope, filter, wanted: Math.max(query.limit, REORDERED_MAX), phrases: parsed.phrases };
+  const phrases = { wanted: parsed.phrases, excluded: parsed.excludedPhrases };
+  const sieve = { scope, filter, wanted: Math.max(query.limit, REORDERED_MAX), phrases };
   let found = await readFound(database, candidates, sieve);
   // A phrase that nothing has is a wish, not a filter: the words may still be there.
-  if (found.length === 0) found = await readFound(database, candidates, { ...sieve, phrases: [] });
+  if (found.length === 0)
+    found = await readFound(database, candidates, { ...sieve, phrases: { ...phrases, wanted: [] } });
   // What something meant then, no vector tells.
   const nearness = asOfMs === undefined ? query.nearness : undefined;
   const ids = new Set(found.map(({ entry }) => entry.entryId));
@@ -106,12 +108,43 @@ async function withoutWords(
   const filter = { ...query.filter, tags: [...(query.filter.tags ?? []), ...tags] };
   if (parsed.common !== '') return titlesWith(database, parsed.common, { ...query, filter }, past);
   if (query.text.trim() !== '' && parsed.required.length === 0) return [];
-  const newest = await listEntries(database, { ...query, filter });
-  const then = [...past.values()].flatMap(({ entry }) => (matchesFilter(entry, query.scope, filter) ? [entry] : []));
-  return [...newest, ...then]
-    .toSorted(newestFirst)
-    .slice(0, query.limit)
-    .map((entry) => ({ ...entry, score: 0, matched: [], reasons: { words: 0, order: 0, lowered: 0, relevance: 0 } }));
+  const leavesOut = parsed.excluded.length + parsed.excludedPhrases.length > 0;
+  const newest = leavesOut
+    ? await newestTagged(database, query, parsed, past)
+    : await newestOf(database, { ...query, filter }, past);
+  return newest.map((entry) => ({
+    ...entry,
+    score: 0,
+    matched: [],
+    reasons: { words: 0, order: 0, lowered: 0, relevance: 0 },
+  }));
+}
+
+async function newestOf(
+  database: Database,
+  query: RecallQuery,
+  past: ReadonlyMap<string, EntryWithHash>,
+): Promise<Entry[]> {
+  const { scope, filter, limit } = query;
+  const now = await listEntries(database, query);
+  const then = [...past.values()].flatMap(({ entry }) => (matchesFilter(entry, scope, filter) ? [entry] : []));
+  return [...now, ...then].toSorted(newestFirst).slice(0, limit);
+}
+
+/** `tag:db -staging`: the index knows what has the word. */
+async function newestTagged(
+  database: Database,
+  { scope, filter, limit }: RecallQuery,
+  parsed: Query,
+  past: ReadonlyMap<string, EntryWithHash>,
+): Promise<Entry[]> {
+  const demands = demandsOf(scope, filter, parsed);
+  const terms = [...new Set([...demands.all, ...demands.none])];
+  const corpus = await Corpus.open(database, scope.workspaceId, terms, [...past.values()]);
+  const tagged = corpus.score({ terms: new Map(), demands, exact: { terms: parsed.required, worth: 1 } });
+  const phrases = { wanted: [], excluded: parsed.excludedPhrases };
+  const found = await readFound(database, tagged, { scope, filter, wanted: limit, phrases });
+  return found.slice(0, limit).map(({ entry }) => entry);
 }
 
 /** An entry that is asked for by its id comes first, whatever else has such words. */

@@ -61,6 +61,11 @@ export function wordsOf(text: string): { text: string; terms: readonly string[] 
   return words;
 }
 
+/** Whether it is in a script that puts no spaces between words. */
+export function isUnspaced(text: string): boolean {
+  return UNSPACED.test(text);
+}
+
 function runsOf(text: string): readonly string[] {
   const isAscii = !/[^\0-\x7f]/.test(text);
   return (isAscii ? text.match(ASCII_RUN) : normalize(text).match(RUN)) ?? [];

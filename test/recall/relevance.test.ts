@@ -102,6 +102,25 @@ test('[R10] a phrase is looked for as it stands; where nothing has it, its words
   expect(await titles('pool -strings')).not.toContain('pool of connection strings');
 });
 
+test('[R10] a phrase with a minus leaves out what says it, and not what has its words', async () => {
+  await record(
+    { title: 'pool one', conclusion: 'the read  Only replica', tags: ['db'] },
+    { title: 'pool two', conclusion: 'only read it', tags: ['db'] },
+    { title: 'pool three', conclusion: 'thread only', tags: ['db'] },
+    { title: 'pool four', summary: 'in lib/store/read.ts' },
+    { title: 'pool five', summary: 'a library in a store', tags: ['db'] },
+    { title: 'pool six', summary: 'connection pools, 新接続プール' },
+    { title: 'pool seven', summary: '接続' },
+  );
+  const left = async (query: string) => (await titles(query)).map((title) => title.slice('pool '.length)).toSorted();
+  expect(await left('pool -"read only"')).toEqual(['five', 'four', 'seven', 'six', 'three', 'two']);
+  expect(await left('pool -lib/store')).toEqual(['five', 'one', 'seven', 'six', 'three', 'two']);
+  expect(await left('pool -"connection pool"')).toEqual(['five', 'four', 'one', 'seven', 'three', 'two']);
+  expect(await left('pool -接続プール')).toEqual(['five', 'four', 'one', 'seven', 'three', 'two']);
+  expect(await left('tag:db -"read only"')).toEqual(['five', 'three', 'two']);
+  expect(await left('tag:db -thread')).toEqual(['five', 'one', 'two']);
+});
+
 test('[R15] what the query names exactly comes first: a tag, a ref, an id', async () => {
   const [, tagged, referring] = await record(
     { title: 'postgres postgres postgres' },

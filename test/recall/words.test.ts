@@ -62,12 +62,18 @@ test('[R3] C# and C++ are names, and no other sign makes one', () => {
 test('[R10] phrases, words to leave out and tags are told from words', () => {
   expect(parseQuery('"connection pool" timeout -staging tag:db -"read only" --flag a-b')).toMatchObject({
     phrases: ['connection pool'],
-    excluded: ['stage', 'read'],
+    excluded: ['stage'],
+    excludedPhrases: ['read only'],
     required: ['=tag:db'],
     words: [{ text: 'connection' }, { text: 'pool' }, { text: 'timeout' }, { text: 'flag' }, { text: 'a-b' }],
   });
   expect(parseQuery('tag:"two words" -tag:old').required).toEqual(['=tag:two words']);
   expect(parseQuery('-tag:old x').excluded).toEqual(['=tag:old']);
+  // Of one word all forms go; several stand together, in quotes or as a name.
+  expect(parseQuery('x -"Pools" -lib/store, -"two  Words"')).toMatchObject({
+    excluded: ['pool'],
+    excludedPhrases: ['lib/store', 'two words'],
+  });
   // A quotation mark that nothing closes is punctuation.
   expect(parseQuery('say "hello')).toMatchObject({ phrases: [], words: [{ text: 'say' }, { text: 'hello' }] });
 });

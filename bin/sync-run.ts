@@ -4,7 +4,7 @@ import { SmError } from '../lib/core/errors.ts';
 import type { Account, Context, Location, SyncMode, SyncReport } from './command.ts';
 import { renderFailure } from './print/failure.ts';
 import { createProgressLine } from './print/progress.ts';
-import { progressText, syncNotes } from './print/sync.ts';
+import { progressText, syncNotes, wasRefused } from './print/sync.ts';
 import { withoutSecrets } from './secrets.ts';
 
 /** What a server is spoken to with. */
@@ -64,9 +64,12 @@ export async function runSync(
 }
 
 /** Why a sync failed, and what else it has to say; on stderr. */
-export async function writeSyncNotes(context: Context, report: SyncReport): Promise<void> {
+export async function writeSyncNotes(context: Context, brain: Brain, report: SyncReport): Promise<void> {
   const failure = report.reason === undefined ? '' : renderFailure(new SmError(report.reason));
-  const notes = syncNotes(report).map((note) => `${note}\n`);
+  const { endpoint, workspaceId } = report;
+  const hasRefusals =
+    wasRefused(report) && (await brain.run('syncStanding', { endpoint, workspaceId })).refusedCount > 0;
+  const notes = syncNotes(report, hasRefusals).map((note) => `${note}\n`);
   const text = failure + notes.join('');
   if (text !== '') await context.stderr.write(text);
 }

@@ -143,7 +143,7 @@ async function settleBrain(
   const sync = options.isSet('no-sync') ? null : await runSync(context, brain, credentials, { mode: 'both' });
   if (sync !== null && !options.isSet('json')) {
     await context.stdout.write(syncLine(sync));
-    await writeSyncNotes(context, sync);
+    await writeSyncNotes(context, brain, sync);
     if (!sync.success) await say('You are logged in all the same; what is pending is sent later.');
   }
   return {

@@ -40,8 +40,13 @@ export function hasMoved({ pushed, pulled, restamped }: SyncReport): boolean {
   return applied + superseded + refused + pulled.applied + pulled.superseded + pulled.setAside + restamped > 0;
 }
 
-/** What is worth knowing besides, a line each. */
-export function syncNotes(report: SyncReport): string[] {
+/** Whether the server refused something, or something was not sent or taken: it may have been healed since. */
+export function wasRefused({ pushed, pulled }: SyncReport): boolean {
+  return pushed.kept + pushed.refused + pulled.setAside > 0;
+}
+
+/** What is worth knowing besides, a line each. @param hasRefusals whether sm brain status has any to show */
+export function syncNotes(report: SyncReport, hasRefusals: boolean): string[] {
   const notes = [...report.notices];
   const { verification } = report;
   if (verification !== undefined) {
@@ -58,9 +63,7 @@ export function syncNotes(report: SyncReport): string[] {
   if (report.clockOffsetMs !== null && Math.abs(report.clockOffsetMs) > CLOCK_OFFSET_SHOWN_MS) {
     notes.push(clockText(report.clockOffsetMs));
   }
-  if (report.pushed.kept + report.pushed.refused + report.pulled.setAside > 0) {
-    notes.push('sm brain status says what was refused or kept here, and why.');
-  }
+  if (hasRefusals) notes.push('sm brain status says what was refused or kept here, and why.');
   return notes.map(escapeLine);
 }
 

@@ -132,7 +132,9 @@ describe('sync', () => {
       notices: ['This brain was copied; it has a new replica id.'],
       verification: { isEqual: true, differences: 3, requests: 7 },
     });
-    const { out, err } = await sync([], [report]);
+    const brain = new FakeBrain();
+    brain.sync.refusedCount = 2;
+    const { out, err } = await sync([], [report], { brain });
     expect(out).toBe(
       'pushed 7 (1 older than what the server has), pulled 4 (2 older than what is here), 3 kept here, 2 refused, 1 set aside, ' +
         '1 written again with the right time; 2 pending\n',
@@ -154,6 +156,16 @@ describe('sync', () => {
     const unequal = reportOf({ verification: { isEqual: false, differences: 3, requests: 7 } });
     expect((await sync(['--verify'], [unequal])).err).toContain('do not hold the same yet');
     expect((await sync([])).err).toBe('');
+  });
+
+  it('[S8] of refusals that were all healed there is nothing to look up', async () => {
+    const healed = reportOf({
+      pushed: { sent: 3, applied: 2, superseded: 0, duplicate: 0, refused: 1, kept: 0 },
+      restamped: 1,
+    });
+    const { out, err } = await sync([], [healed]);
+    expect(out).toContain('1 refused, 1 written again with the right time');
+    expect(err).toBe('');
   });
 
   it('[X4] progress is one line on a terminal, rewritten in place and taken away', async () => {

@@ -2,6 +2,7 @@
  * `sm brain sync`: pushes and pulls now. A server that fails is no failure of the command line: the report says so, on
  * stdout with --json, and the exit code is that of the reason.
  */
+import type { Brain } from '../../../lib/brain/contract.ts';
 import { ERROR_TABLE } from '../../../lib/core/errors.ts';
 import { usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Options, SyncMode, SyncReport } from '../../command.ts';
@@ -39,15 +40,16 @@ export const command: CommandModule = {
     }
     requireCredentials(await context.account.read(), await context.locate());
     return withBrain(context, options, async (brain, location) => {
+      const say = (report: SyncReport) => writeReport(context, options, brain, report);
       const sync = async (restamp: boolean) => {
         // Read each time: who logs out ends a watch, and who logs in again goes on with the new key.
         const credentials = requireCredentials(await context.account.read(), location);
         const verify = options.isSet('verify');
         return runSync(context, brain, credentials, { mode, verify, restamp });
       };
-      if (options.isSet('watch')) return watch(context, options, sync);
+      if (options.isSet('watch')) return watch(context, options, { sync, say });
       const report = await sync(options.isSet('restamp'));
-      await writeReport(context, options, report);
+      await say(report);
       return exitCodeOf(report);
     });
   },
@@ -61,13 +63,13 @@ function modeOf(options: Options): SyncMode {
   return options.isSet('pull') ? 'pull' : 'both';
 }
 
-async function writeReport(context: Context, options: Options, report: SyncReport): Promise<void> {
+async function writeReport(context: Context, options: Options, brain: Brain, report: SyncReport): Promise<void> {
   if (options.isSet('json')) {
     await writeJson(context, report);
     return;
   }
   await context.stdout.write(syncLine(report));
-  await writeSyncNotes(context, report);
+  await writeSyncNotes(context, brain, report);
 }
 
 /**
@@ -77,7 +79,7 @@ async function writeReport(context: Context, options: Options, report: SyncRepor
 async function watch(
   context: Context,
   options: Options,
-  sync: (restamp: boolean) => Promise<SyncReport>,
+  { sync, say }: { sync: (restamp: boolean) => Promise<SyncReport>; say: (report: SyncReport) => Promise<void> },
 ): Promise<number> {
   let delayMs = WATCH_DELAY_MS;
   let lastEnd: string | undefined;
@@ -85,7 +87,7 @@ async function watch(
     const report = await sync(lastEnd === undefined && options.isSet('restamp'));
     if (context.signal.aborted) break;
     const end = report.success ? 'success' : String(report.reason?.code);
-    if (end !== lastEnd || hasMoved(report)) await writeReport(context, options, report);
+    if (end !== lastEnd || hasMoved(report)) await say(report);
     if (!report.success && exitCodeOf(report) !== ERROR_TABLE.unavailable.exitCode) return exitCodeOf(report);
     lastEnd = end;
     delayMs = report.success ? WATCH_DELAY_MS : Math.min(delayMs * 2, WATCH_DELAY_MAX_MS);

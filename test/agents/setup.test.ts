@@ -14,7 +14,8 @@ interface World {
   sm(...words: string[]): Promise<{ code: number; out: string; talk: string }>;
 }
 
-function createWorld(): World {
+/** @param places environment variables that name directories in the home */
+function createWorld(places: Readonly<Record<string, string>> = {}): World {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'sm-setup-'));
   const project = path.join(home, 'project');
   fs.mkdirSync(project);
@@ -26,7 +27,9 @@ function createWorld(): World {
     HERMES_HOME: _hermes,
     ...rest
   } = process.env;
-  const env = { ...rest, HOME: home, STACKMEMORY_HOME: path.join(home, '.stackmemory'), PATH: path.join(home, 'bin') };
+  const named = Object.fromEntries(Object.entries(places).map(([name, place]) => [name, path.join(home, place)]));
+  const own = { HOME: home, STACKMEMORY_HOME: path.join(home, '.stackmemory'), PATH: path.join(home, 'bin') };
+  const env = { ...rest, ...own, ...named };
   return {
     home,
     project,
@@ -110,6 +113,36 @@ test.each(AGENTS)('[A8] %s: of directories that were made nothing is left', asyn
   expect((await world.sm('setup', agent, '--remove')).code).toBe(0);
   const left = fs.readdirSync(world.home, { recursive: true }).map(String);
   expect(left.filter((name) => !name.startsWith('.stackmemory'))).toEqual(before);
+});
+
+test('[A8] a directory that two agents share goes with the last of them, whichever made it', async () => {
+  const inOne = { CLAUDE_CONFIG_DIR: 'agents/of/claude', CODEX_HOME: 'agents/of/codex', HERMES_HOME: 'agents/hermes' };
+  const left = (world: World) => fs.readdirSync(world.home).filter((name) => name !== '.stackmemory');
+  for (const order of [
+    ['claude', 'codex', 'hermes'],
+    ['hermes', 'codex', 'claude'],
+    ['codex', 'hermes', 'claude'],
+  ]) {
+    const world = createWorld(inOne);
+    const before = left(world);
+    for (const agent of ['claude', 'codex', 'hermes']) expect((await world.sm('setup', agent)).code).toBe(0);
+    for (const agent of order) {
+      expect(left(world)).toContain('agents');
+      expect((await world.sm('setup', agent, '--remove')).code).toBe(0);
+    }
+    expect(left(world)).toEqual(before);
+  }
+  // What is somebody's own stays, and so does what is around it.
+  const world = createWorld(inOne);
+  await world.sm('setup', 'claude');
+  await world.sm('setup', 'hermes');
+  put(world, 'agents/of/mine', '');
+  await world.sm('setup', 'claude', '--remove');
+  await world.sm('setup', 'hermes', '--remove');
+  expect(fs.readdirSync(path.join(world.home, 'agents'), { recursive: true }).map(String).toSorted()).toEqual([
+    'of',
+    path.join('of', 'mine'),
+  ]);
 });
 
 test.skipIf(missingForDisks() !== undefined)(

@@ -87,7 +87,7 @@ export class BrainSession implements Brain {
 
   static async open(store: OpenStore, options: SessionOptions): Promise<BrainSession> {
     const replicaId = await readReplicaId(store.database, options.createReplicaId);
-    const upkeep = await StoreUpkeep.open(store, options.directory);
+    const upkeep = await StoreUpkeep.open(store, options.directory, 'brain');
     return new BrainSession(store, options, upkeep, replicaId, await readClockOffset(store.database));
   }
 

@@ -22,22 +22,56 @@ const DISK_BYTES_PER_BYTE = 16;
 /** Beside what is there stand what it was, what it becomes, and the WAL of both. */
 const REBUILD_COPIES = 4;
 
+/** Whose store it is: what a lack of room means differs. */
+export type StoreOwner = 'brain' | 'server';
+
+interface Shortage {
+  freeBytes: number;
+  neededBytes: number;
+}
+
+const SHORTAGES: Readonly<Record<StoreOwner, (shortage: Shortage) => SmError>> = {
+  brain: ({ freeBytes, neededBytes }) =>
+    new SmError({
+      code: 'disk_full',
+      message: `The disk that holds the brain is nearly full (${inKib(freeBytes)} free); nothing was written.`,
+      hint: `It takes ${inMib(neededBytes)} of free disk: make room and run the command again. Reading still works, and everything acknowledged before is safe.`,
+    }),
+  server: ({ freeBytes, neededBytes }) =>
+    new SmError({
+      code: 'disk_full',
+      message: `The disk that holds the server's data is nearly full (${inKib(freeBytes)} free); the request was refused.`,
+      hint: `It takes ${inMib(neededBytes)} of free disk: make room, and the server goes on by itself. Everything acknowledged before is safe, and clients keep what is pending.`,
+      details: { bytesMax: Math.max(0, Math.floor((freeBytes - DISK_RESERVE_BYTES) / DISK_BYTES_PER_BYTE)) },
+    }),
+};
+
+function inKib(bytes: number): string {
+  return `${Math.floor(bytes / 1024)} KiB`;
+}
+
+function inMib(bytes: number): string {
+  return `${Math.ceil(bytes / 1024 / 1024)} MiB`;
+}
+
 export class StoreUpkeep {
   readonly #store: OpenStore;
   readonly #directory: string;
+  readonly #owner: StoreOwner;
   #transactionsSinceCheck = 0;
   #bytesSinceCheck = 0;
   #changesSinceCheckpoint = 0;
   #changesSinceVacuum = 0;
   #walBytesAtCheckpoint = 0;
 
-  private constructor(store: OpenStore, directory: string) {
+  private constructor(store: OpenStore, directory: string, owner: StoreOwner) {
     this.#store = store;
     this.#directory = directory;
+    this.#owner = owner;
   }
 
-  static async open(store: OpenStore, directory: string): Promise<StoreUpkeep> {
-    const upkeep = new StoreUpkeep(store, directory);
+  static async open(store: OpenStore, directory: string, owner: StoreOwner): Promise<StoreUpkeep> {
+    const upkeep = new StoreUpkeep(store, directory, owner);
     upkeep.#walBytesAtCheckpoint = await upkeep.#walBytes();
     return upkeep;
   }
@@ -96,11 +130,7 @@ export class StoreUpkeep {
     if (this.#hasFree(bytes)) return;
     const freeBytes = freeBytesOf(this.#directory);
     const neededBytes = this.#store.isCopy ? Math.max(bytes, RETURN_BYTES) : bytes;
-    throw new SmError({
-      code: 'disk_full',
-      message: `The disk that holds the brain is nearly full (${Math.floor(freeBytes / 1024)} KiB free); nothing was written.`,
-      hint: `It takes ${Math.ceil(neededBytes / 1024 / 1024)} MiB of free disk: make room and run the command again. Reading still works, and everything acknowledged before is safe.`,
-    });
+    throw SHORTAGES[this.#owner]({ freeBytes, neededBytes });
   }
 
   #hasFree(bytes: number): boolean {

@@ -34,7 +34,7 @@ export type EmbeddedStoreOptions = (
 /** Opens the embedded store, making it where there is none. @throws SmError */
 export async function openEmbeddedServerStore(options: EmbeddedStoreOptions): Promise<ChangeStore> {
   const opened = options.memory === true ? await openInMemory() : await openInDirectory(options.dataDirectory);
-  const upkeep = await StoreUpkeep.open(opened.store, opened.directory);
+  const upkeep = await StoreUpkeep.open(opened.store, opened.directory, 'server');
   const runner = new EmbeddedRunner({
     ...opened,
     upkeep,
@@ -177,8 +177,8 @@ class EmbeddedRunner implements SqlRunner {
       writes.forEach((write, index) => write.resolve(answers[index] ?? []));
     } catch (error) {
       const explained = this.#explain(error);
-      // One of them spoiled the transaction of all: each has its own.
-      if (writes.length > 1 && this.#poison === undefined && explained.code !== 'disk_full') {
+      // One of them spoiled the transaction of all, or all of them are too much for the disk: each has its own.
+      if (writes.length > 1 && this.#poison === undefined) {
         for (const write of writes) await this.#commit([write]);
         return;
       }

@@ -114,5 +114,7 @@ function ownTrouble(error: SmError): SmError {
     code: isBug ? 'internal' : 'unavailable',
     message: isBug ? 'The server failed at this request; nothing was stored.' : 'The server cannot store or read now.',
     hint: 'Try again later. The request id finds the reason in the log of the server.',
+    // A push that is smaller may find room.
+    ...(error.code === 'disk_full' && error.details !== undefined ? { details: error.details } : {}),
   });
 }

@@ -30,6 +30,10 @@ export function afterFailure(state: SessionState, failure: Failure): Step {
   if (phase.name === 'pushing' && (failure.code === 'too_large' || failure.code === 'bad_request')) {
     return afterRefusedBatch(state, phase.outgoing, failure);
   }
+  // One alone waits for room like any other failure that passes: it is never set aside for it.
+  if (phase.name === 'pushing' && hasRoomForLess(failure) && phase.outgoing.changes.length > 1) {
+    return halved(state, phase.outgoing);
+  }
   if (isProtocol1Only(failure) && state.protocol === 2 && (phase.name === 'pushing' || phase.name === 'pulling')) {
     return start(withNotice({ ...state, protocol: 1 }, 'The server speaks protocol 1 only.'));
   }
@@ -72,8 +76,18 @@ const RENEWALS = {
  * server must take a push of nothing: one that refuses everything, for a while, must not empty the queue.
  */
 function afterRefusedBatch(state: SessionState, outgoing: SyncOutgoing, failure: Failure): Step {
-  if (outgoing.changes.length > 1) return read({ ...state, batchMax: Math.ceil(outgoing.changes.length / 2) });
+  if (outgoing.changes.length > 1) return halved(state, outgoing);
   return { state: { ...state, phase: { name: 'doubting', outgoing, failure } }, effect: pushOfNothing(state) };
+}
+
+function halved(state: SessionState, { changes }: SyncOutgoing): Step {
+  return read({ ...state, batchMax: Math.ceil(changes.length / 2) });
+}
+
+/** The server's disk is too full for this push, and not for every push. */
+function hasRoomForLess({ code, details }: Failure): boolean {
+  const bytesMax = details?.['bytesMax'];
+  return code === 'unavailable' && typeof bytesMax === 'number' && bytesMax > 0;
 }
 
 function pushOfNothing({ protocol }: SessionState): Effect {

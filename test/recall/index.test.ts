@@ -203,7 +203,7 @@ test('[R16] after a large load the index follows as soon as nobody asks; a small
 
 test('[R16] a load never leaves more unindexed than the next question can wait for', async () => {
   await indexAll();
-  const backlog = new IndexBacklog(store.database, await StoreUpkeep.open(store, process.cwd()), 300);
+  const backlog = new IndexBacklog(store.database, await StoreUpkeep.open(store, process.cwd(), 'brain'), 300);
   await recordMany(290);
   await backlog.note({ changes: 290, requestBytes: 20_000 });
   expect(await waiting()).toBe(290);

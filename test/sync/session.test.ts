@@ -27,7 +27,7 @@ const failure: fc.Arbitrary<Failure> = fc.record({
   code: fc.constantFrom(...CODES),
   message: fc.constant('no'),
   isTransient: fc.boolean(),
-  details: fc.constantFrom<Record<string, unknown>>({}, { seq: 0, chain: '' }, { seq: 'x' }),
+  details: fc.constantFrom<Record<string, unknown>>({}, { seq: 0, chain: '' }, { seq: 'x' }, { bytesMax: 9 }),
 });
 const PLAN: SessionPlan = {
   mode: 'both',

@@ -56,6 +56,9 @@ export async function openPostgresServerStore(options: PostgresStoreOptions): Pr
     // The pool awaits it before it hands the connection out.
     ...(isBound === 'role' ? { onConnect: (client) => becomeRole(client) as unknown as void } : {}),
   });
+  // The pool hears of a connection only while nobody uses it. One that breaks in a transaction fails what waits for it, too,
+  // and would end the process if nobody heard of it.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   // A connection that breaks while nobody uses it; the next request gets another.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle connection to the database broke'));
   const events = new StoreEvents();

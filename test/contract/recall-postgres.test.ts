@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BrainSession } from '../../lib/brain/session.ts';
 import { indexStep, isIndexingDue } from '../../lib/recall/indexing.ts';
@@ -13,7 +12,7 @@ import { migrateWith } from '../../lib/store/migrate.ts';
 import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
 import { createIds } from '../support/ids.ts';
 import { sampleRecords } from '../support/sample-records.ts';
-import { startPostgres } from '../support/server-postgres.ts';
+import { poolTo, startPostgres } from '../support/server-postgres.ts';
 
 const RECORDS = 1_500;
 const SCOPE = { workspaceId: '', projectId: 'p' };
@@ -37,9 +36,7 @@ const ends: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   const postgres = await startPostgres();
-  const pool = new pg.Pool({ connectionString: await postgres.createDatabase() });
-  // `end` resolves before its connections are closed, and a server that stops meanwhile says so to them.
-  pool.on('error', () => undefined);
+  const pool = poolTo(await postgres.createDatabase());
   const database = drizzle({ client: pool });
   await migrateWith(database, assetPath('migrations'), migrate);
   const embedded = await openMemoryStore();

@@ -1,12 +1,11 @@
 /** The cursor promise on a real PostgreSQL, with writers and readers at once; and that the test would see it broken. */
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toStoreRows } from '../../lib/server/change-rows.ts';
 import { openPostgresServerStore } from '../../lib/server/postgres-store.ts';
 import type { ChangeStore } from '../../lib/server/store.ts';
 import { storeChange } from '../support/server-changes.ts';
 import { createTestKey } from '../support/server-keys.ts';
-import { startPostgres, type TestPostgres } from '../support/server-postgres.ts';
+import { poolTo, startPostgres, type TestPostgres } from '../support/server-postgres.ts';
 
 const WRITERS = 8;
 const READERS = 3;
@@ -90,7 +89,7 @@ test('[V1] readers that follow the cursor while many write miss nothing', async 
 });
 
 test('[V1] the same readers miss changes where cursors are given by a sequence, without the lock', async () => {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: WRITERS + READERS });
+  const pool = poolTo(databaseUrl, WRITERS + READERS);
   await pool.query('CREATE TABLE naive (cursor bigserial PRIMARY KEY, id text NOT NULL)');
   /** Its row has a cursor already, and is not committed yet. */
   const slow = await pool.connect();

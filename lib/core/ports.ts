@@ -3,6 +3,8 @@
  * page could be made to speak to those. Source: the Fetch standard, "bad port" (https://fetch.spec.whatwg.org/#port-blocking),
  * as Node 20 has it. Pure.
  */
+import { type ErrorCode, SmError } from './errors.ts';
+
 const BLOCKED_PORTS: ReadonlySet<number> = new Set([
   1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
   111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
@@ -10,7 +12,20 @@ const BLOCKED_PORTS: ReadonlySet<number> = new Set([
   6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ]);
 
-/** @param port as a URL has it, `""` where it names none */
-export function isBlockedPort(port: number | string): boolean {
-  return BLOCKED_PORTS.has(Number(port));
+/**
+ * @param port as a URL has it, `""` where it names none
+ * @param source names the flag, variable or field for the message
+ * @throws SmError where no client connects to the port
+ */
+export function refuseBlockedPort(
+  port: string,
+  { source, hint, code = 'bad_request' }: { source: string; hint: string; code?: ErrorCode },
+): void {
+  if (!BLOCKED_PORTS.has(Number(port))) return;
+  throw new SmError({
+    code,
+    message: `${source} names port ${Number(port)}, to which no client connects: Node and browsers keep it for another protocol.`,
+    hint,
+    details: { field: source },
+  });
 }

@@ -4,7 +4,7 @@
  * Invariant: an endpoint is `scheme://host[:port]` in lower case, without a path, a trailing slash or credentials.
  */
 import { SmError } from '../core/errors.ts';
-import { isBlockedPort } from '../core/ports.ts';
+import { refuseBlockedPort } from '../core/ports.ts';
 import type { Config } from './config.ts';
 
 export interface Account {
@@ -45,13 +45,9 @@ export function parseEndpoint(text: string, source: string, code: 'bad_request' 
   const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined;
   const fault = url === undefined ? 'is no address' : endpointFault(url);
   if (url !== undefined && fault === undefined) {
-    if (!isBlockedPort(url.port)) return url.origin;
-    throw new SmError({
-      code,
-      message: `${source} names port ${url.port}, to which no client connects: Node and browsers keep it for another protocol.`,
-      hint: 'Let the server listen on another port, for example "sm serve --port 7788".',
-      details: { field: source },
-    });
+    const hint = 'Let the server listen on another port, for example "sm serve --port 7788".';
+    refuseBlockedPort(url.port, { source, code, hint });
+    return url.origin;
   }
   throw new SmError({
     code,

@@ -37,7 +37,7 @@ it.each([
   [[], '--model is missing'],
   [['--model', 'm', '--url', 'localhost:11434'], 'is no address'],
   [['--model', 'm', '--url', 'https://user:pass@e.example/v1'], 'is no address'],
-  [['--model', 'm', '--url', 'http://e.example:6000/v1'], 'Nothing connects to port 6000'],
+  [['--model', 'm', '--url', 'http://e.example:6000/v1'], '--url names port 6000, to which no client connects'],
   [['--model', 'm', '--dimensions', '0'], '--dimensions is no whole number'],
   [['--model', 'm', '--timeout', 'soon'], '--timeout is no whole number'],
   [['--model', 'm', '--key', 'two words'], 'is no key'],

@@ -202,6 +202,11 @@ test('[P20] [P17] what cannot be is refused with its remedy', async () => {
   expect(await refused('--host', '192.0.2.1')).toMatchObject({ code: 2, error: 'bad_request' });
   expect(await refused('--session', 'a:b')).toMatchObject({ code: 2, error: 'bad_request' });
   expect(await refused('--port', 'many')).toMatchObject({ code: 2, error: 'bad_request' });
+  const blocked = await refused('--port', '6000');
+  expect(blocked).toMatchObject({
+    code: 2,
+    message: expect.stringMatching(/^--port names port 6000, to which no client/),
+  });
   expect((await sm(world, 'portal', 'share', '--expires', '8d')).code).toBe(2);
   expect((await sm(world, 'portal', 'start', '--bogus')).code).toBe(2);
 });

@@ -1,7 +1,7 @@
 /** The account of the configuration, and the addresses of servers (lib/scope/account.ts). */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isBlockedPort } from '../../lib/core/ports.ts';
+import { refuseBlockedPort } from '../../lib/core/ports.ts';
 import { accountOf, isExposed, parseEndpoint } from '../../lib/scope/account.ts';
 
 const parse = (text: string) => parseEndpoint(text, '--url', 'bad_request');
@@ -105,7 +105,15 @@ test('[S18] an account is what the configuration says, and without one it is emp
 });
 
 test('[S18] the ports that are refused are those to which fetch does not connect', async () => {
-  const blocked = Array.from({ length: 65_535 }, (_, index) => index + 1).filter(isBlockedPort);
+  const isRefused = (port: number): boolean => {
+    try {
+      refuseBlockedPort(String(port), { source: '--port', hint: '' });
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  const blocked = Array.from({ length: 65_535 }, (_, index) => index + 1).filter(isRefused);
   expect(blocked).toHaveLength(82);
   for (const port of blocked) {
     const refusal = fetch(`http://127.0.0.1:${port}/`).catch((error: Error) => (error.cause as Error).message);

@@ -187,7 +187,7 @@ test('[V12] what stands in the way of serving is said, with what to do', async (
 test('[V17] a port to which no client connects is refused before anything is made', async () => {
   const { code, talk } = await sm('serve', '--port', '6000', '--data', path.join(home, 'blocked'));
   expect(code).toBe(2);
-  expect(talk).toContain('No client connects to port 6000');
+  expect(talk).toContain('--port names port 6000, to which no client connects');
   expect(fs.existsSync(path.join(home, 'blocked'))).toBe(false);
 });
 

@@ -1,6 +1,6 @@
 /** `sm embeddings on`: tries an address that makes vectors, and keeps it in the configuration. The host does the rest. */
 import { SmError } from '../../../lib/core/errors.ts';
-import { isBlockedPort } from '../../../lib/core/ports.ts';
+import { refuseBlockedPort } from '../../../lib/core/ports.ts';
 import { EMBEDDING_TIMEOUT_MS_DEFAULT } from '../../../lib/scope/embedding-settings.ts';
 import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Context, EmbeddingAddress, Options } from '../../command.ts';
@@ -67,13 +67,8 @@ async function addressOf(context: Context, options: Options): Promise<EmbeddingA
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol) || new URL(url).username !== '') {
     throw usageError(`${quoteShort(url)} is no address.`, 'It begins with https:// or http://, and ends in /v1.');
   }
-  const { port } = new URL(url);
-  if (isBlockedPort(port)) {
-    throw usageError(
-      `Nothing connects to port ${port}: Node keeps it for another protocol.`,
-      'Let what makes the vectors listen on another port.',
-    );
-  }
+  const hint = 'Let what makes the vectors listen on another port.';
+  refuseBlockedPort(new URL(url).port, { source: '--url', hint });
   const apiKey = await keyOf(context, options);
   const dimensions = numberOf(options, 'dimensions');
   return {

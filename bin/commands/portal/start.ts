@@ -2,9 +2,9 @@
 import path from 'node:path';
 import { syncedEndpoint } from '../../../lib/scope/account.ts';
 import { currentDirectory } from '../../../lib/scope/paths.ts';
-import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
 import { portalDirectory, SESSION_DEFAULT } from '../../portal-options.ts';
+import { portOf } from '../../port-option.ts';
 import { writeJson } from '../../print/json.ts';
 import { serviceManager, withoutServiceManager } from '../../service-manager.ts';
 
@@ -81,7 +81,7 @@ function settingsOf(context: Context, args: readonly string[], options: Options)
   const cwd = path.resolve(currentDirectory(), options.text('cwd') ?? '.');
   return {
     directory: portalDirectory(context),
-    port: portOf(options),
+    port: portOf(options, PORT_DEFAULT),
     ...(host === undefined ? {} : { host }),
     session: options.text('session') ?? SESSION_DEFAULT,
     agent: {
@@ -117,14 +117,4 @@ function brainOf(context: Context, cwd: string) {
       return context.connect({ brainDirectory, inProcess: false, ...(hostIdleMs === undefined ? {} : { hostIdleMs }) });
     },
   };
-}
-
-function portOf(options: Options): number {
-  const text = options.text('port');
-  if (text === undefined) return PORT_DEFAULT;
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  throw usageError(
-    `--port must be a number from 0 to 65535, but is ${quoteShort(text)}.`,
-    `For example: --port ${PORT_DEFAULT}`,
-  );
 }

@@ -22,6 +22,7 @@ import { DEFAULT_LIMITS, type ServerContext, type ServerOptions, SILENT_LOG } fr
 import { answerError, answerJson, readJson, readPackedBody, type ServerEnv } from './http.ts';
 import { hashSecret, isSameSecret } from './keys.ts';
 import { McpEndpoint } from './mcp.ts';
+import { REPLICA_PATIENCE_MS } from './replica.ts';
 import { Metrics } from './metrics.ts';
 import { digest, history, pull1, pull2 } from './pull.ts';
 import { beginPush, push } from './push.ts';
@@ -242,6 +243,7 @@ function withDefaults(options: ServerOptions): ServerContext {
     randomBytes,
     heartbeatMs: HEARTBEAT_MS_DEFAULT,
     readerThreads: 0,
+    replicaPatienceMs: REPLICA_PATIENCE_MS,
     ...options,
     limits: options.limits === 'none' ? 'none' : { ...DEFAULT_LIMITS, ...options.limits },
     adminToken: options.adminToken,

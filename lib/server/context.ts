@@ -51,6 +51,8 @@ export interface ServerOptions {
   randomBytes?: RandomBytes;
   /** Where brains of workspaces are kept for agents that ask at /mcp; without one, there is no such address. */
   replicaDirectory?: string;
+  /** How long an agent's question waits for its workspace's brain to be up to date. Default: 20 s. */
+  replicaPatienceMs?: number;
   /** Threads in which large pushes may be read (readers.ts). Default: none, and they are read in the server's own. */
   readerThreads?: number;
   /** Between two comments on a stream that has nothing to tell. Default: 15 s. */

@@ -38,6 +38,8 @@ export class McpEndpoint {
   /** @throws SmError `forbidden` for a page of another site, `bad_request` */
   answer(request: ServerRequest): Promise<Response> {
     requireOwnOrigin(request);
+    // An agent introduces itself when its session begins, and asks a little later.
+    this.#replicas.prepare(request.get('caller'));
     this.#handler ??= loadMcp().createHttpHandler((error) => {
       this.#context.log.warn({ reason: error.message }, 'mcp');
     });

@@ -3,12 +3,13 @@
  * failure, beside brains that sync with the same workspace.
  */
 import fs from 'node:fs';
+import path from 'node:path';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openEmbeddedServerStore } from '../../lib/server/embedded-store.ts';
 import { createServerApp, type ServerApp } from '../../lib/server/app.ts';
 import { listen, type ListeningServer } from '../../lib/server/listen.ts';
-import type { ChangeStore } from '../../lib/server/store.ts';
+import type { ChangeStore, StorePull } from '../../lib/server/store.ts';
 import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
 import { createTestKey, type TestKey } from '../support/server-keys.ts';
 import { makeDirectory, removeDirectory } from '../support/stores.ts';
@@ -23,6 +24,8 @@ let deviceStore: OpenStore;
 let key: TestKey;
 /** Fails the server's storage while it is set. */
 let isBroken = false;
+/** What each pull waits for before it is begun. */
+let beforePull: () => Promise<void> = () => Promise.resolve();
 const open: Client[] = [];
 
 beforeAll(async () => {
@@ -31,6 +34,7 @@ beforeAll(async () => {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);
       if (name === 'push' && isBroken) return () => Promise.reject(new Error('the disk is gone'));
+      if (name === 'pull') return async (query: StorePull) => (await beforePull(), target.pull(query));
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
   });
@@ -48,6 +52,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   isBroken = false;
+  beforePull = () => Promise.resolve();
   key = await createTestKey(store, 'team');
 });
 afterEach(async () => {
@@ -197,4 +202,61 @@ test('[A13] more workspaces than brains are open at once are served one after th
     const agent = await connect({ apiKey: (await createTestKey(store, `many ${n}`)).apiKey });
     expect(await agent.call('brain_record', { title: `of ${n}`, kind: 'note' })).toMatchObject({ isError: false });
   }
+});
+
+/** A server of its own over the same store, without a socket. */
+function startAnother(options: { replicaPatienceMs?: number } = {}) {
+  const another = createServerApp({
+    store,
+    replicaDirectory: path.join(directory, crypto.randomUUID()),
+    limits: 'none',
+    ...options,
+  });
+  const ask = async (method: string, params: Record<string, unknown>) => {
+    const response = await another.request('/mcp', {
+      method: 'POST',
+      headers: {
+        Authorization: `Bearer ${key.apiKey}`,
+        'Content-Type': 'application/json',
+        Accept: 'application/json, text/event-stream',
+        'MCP-Protocol-Version': '2025-06-18',
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    });
+    return response.text();
+  };
+  return { another, ask };
+}
+
+test('[A13] its brain is made ready when an agent introduces itself, before it asks', async () => {
+  const { another, ask } = startAnother();
+  const pulled = new Promise<void>((resolve) => {
+    beforePull = () => Promise.resolve(resolve());
+  });
+  const clientInfo = { name: 'x', version: '1' };
+  await ask('initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo });
+  await pulled;
+  await another.close();
+});
+
+test('[A13] a question that would wait too long for its brain is told so; that goes on, and nobody else waits', async () => {
+  const { another, ask } = startAnother({ replicaPatienceMs: 1 });
+  const device = await SyncDevice.start(deviceStore);
+  const place = { url: server.url, key };
+  await device.record(place, { title: 'Jitter ended the stampede' });
+  await device.sync(place);
+  let goOn = (): void => undefined;
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  beforePull = () => held;
+  const question = { name: 'brain_recall', arguments: { query: 'jitter', all_projects: true } };
+  expect(await ask('tools/call', question)).toMatch(/being made ready here: 0 changes.*Ask again in a moment/);
+  expect((await another.request('/v1/brain/health')).status).toBe(200);
+  await device.record(place, { title: 'Another' });
+  expect(await device.sync(place, { mode: 'push' })).toMatchObject({ success: true });
+  goOn();
+  // Each of these waits for a millisecond; what they ask for goes on.
+  let answer = await ask('tools/call', question);
+  while (answer.includes('being made ready')) answer = await ask('tools/call', question);
+  expect(answer).toContain('Jitter ended the stampede');
+  await another.close();
 });

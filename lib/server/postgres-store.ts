@@ -58,6 +58,9 @@ export async function openPostgresServerStore(options: PostgresStoreOptions): Pr
   });
   // A connection that breaks while nobody uses it; the next request gets another.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle connection to the database broke'));
+  // One that breaks in somebody's hands, between two statements too: the pool listens only while it has it itself, and an
+  // error that nobody listens to ends the process. Whoever has it learns of it from the statement that fails.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const events = new StoreEvents();
   const listener = new PostgresListener(databaseUrl, (event) => events.emit(event), log);
   const store = new SqlStore(new PostgresRunner(pool, events, listener));
@@ -152,8 +155,7 @@ class PostgresRunner implements SqlRunner {
       await client.query('COMMIT');
       return answer;
     } catch (error) {
-      failure = error instanceof Error ? error : new Error(String(error));
-      await client.query('ROLLBACK').catch(() => undefined); // The connection is thrown away below.
+      failure = error instanceof Error ? error : new Error(String(error)); // Throws the connection away, and so rolls back.
       throw explain(error);
     } finally {
       client.release(failure);

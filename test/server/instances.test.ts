@@ -9,7 +9,7 @@ import type { ChangeStore } from '../../lib/server/store.ts';
 import { flatChange } from '../support/server-changes.ts';
 import { createTestKey, type TestKey } from '../support/server-keys.ts';
 import { startPostgres, type TestPostgres } from '../support/server-postgres.ts';
-import { type ServerProcess, startInstance } from '../support/server-process.ts';
+import { ADMIN_TOKEN, type ServerProcess, startInstance } from '../support/server-process.ts';
 
 let postgres: TestPostgres;
 let databaseUrl: string;
@@ -124,6 +124,29 @@ test('[V10] [V11] a broken connection to the database is made anew, and what was
   const { serverCursor } = await push(first, [3]);
   expect(await heard).toBeLessThanOrEqual(serverCursor);
   await watching.close();
+});
+
+test('[V11] a connection that breaks in the midst of a transaction fails that alone, and no process', async () => {
+  const [holder, looker] = [1, 2].map(() => new pg.Client({ connectionString: databaseUrl })) as [pg.Client, pg.Client];
+  await Promise.all([holder.connect(), looker.connect()]);
+  await holder.query('BEGIN');
+  await holder.query('LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE');
+  const [first] = instances as [ServerProcess];
+  const listing = fetch(`${first.url}/v1/admin/key/list`, {
+    method: 'POST',
+    headers: { ...headers(), Authorization: `Bearer ${ADMIN_TOKEN}` },
+    body: '{}',
+  });
+  for (let cut = 0; cut === 0;) {
+    const { rowCount } = await looker.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%api_keys ORDER%'`,
+    );
+    cut = rowCount ?? 0;
+  }
+  expect((await listing).status).toBe(503);
+  await holder.query('COMMIT');
+  await Promise.all([holder.end(), looker.end()]);
+  expect((await fetch(`${first.url}/v1/brain/health`)).status).toBe(200);
 });
 
 test('[V11] [V2] an instance killed in the middle of a push loses nothing and doubles nothing', async () => {

@@ -48,13 +48,11 @@ export async function openPostgresServerStore(options: PostgresStoreOptions): Pr
     max: poolMax,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_CONNECTION_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS + CONNECT_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     application_name: 'stackmemory',
     keepAlive: true,
     // The pool awaits it before it hands the connection out.
-    ...(isBound === 'role' ? { onConnect: (client) => becomeRole(client) as unknown as void } : {}),
+    onConnect: (client) => setUp(client, isBound) as unknown as void,
   });
   // A connection that breaks while nobody uses it; the next request gets another.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle connection to the database broke'));
@@ -76,8 +74,19 @@ export async function openPostgresServerStore(options: PostgresStoreOptions): Pr
   }
 }
 
-async function becomeRole(client: pg.ClientBase): Promise<void> {
-  await client.query(`SET ROLE ${ROLE}`);
+/**
+ * What holds for a connection, whatever the administrator has chosen for others: commits that are on the disk when they
+ * are answered, statements that see what was committed before them, and bounds. Set here, and not as it is opened:
+ * PgBouncer refuses a connection that brings settings of its own.
+ */
+async function setUp(client: pg.ClientBase, isBound: 'role' | 'own' | 'unbound'): Promise<void> {
+  await client.query(
+    `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+    SET default_transaction_isolation = 'read committed';
+    SET statement_timeout = ${STATEMENT_TIMEOUT_MS};
+    SET idle_in_transaction_session_timeout = ${STATEMENT_TIMEOUT_MS}
+    ${isBound === 'role' ? `; SET ROLE ${ROLE}` : ''}`,
+  );
 }
 
 /** Migrates as the user of the address. @returns by what row-level security will hold */
@@ -91,6 +100,7 @@ async function prepareDatabase(databaseUrl: string, place: string): Promise<'rol
   client.on('error', () => undefined);
   try {
     await client.connect();
+    await requireEveryCharacter(client, place);
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await migrateWith(drizzle({ client }), serverMigrations(), migrate);
     const { rows } = await client.query<{ may: boolean | null; above: boolean }>(
@@ -105,6 +115,18 @@ async function prepareDatabase(databaseUrl: string, place: string): Promise<'rol
   } finally {
     await client.end().catch(() => undefined); // Closing releases the lock; it may be broken already.
   }
+}
+
+/** SQL_ASCII takes what comes as it is. @throws SmError `store_foreign` for a database that has no room for some characters */
+async function requireEveryCharacter(client: pg.Client, place: string): Promise<void> {
+  const { rows } = await client.query<{ encoding: string }>(`SELECT current_setting('server_encoding') AS encoding`);
+  const encoding = rows[0]?.encoding ?? '';
+  if (encoding === 'UTF8' || encoding === 'SQL_ASCII') return;
+  throw new SmError({
+    code: 'store_foreign',
+    message: `The database ${place} has the encoding ${encoding}, which many characters of entries are not in.`,
+    hint: `Give the server one in UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.`,
+  });
 }
 
 class PostgresRunner implements SqlRunner {
@@ -189,14 +211,15 @@ function unreachable(error: unknown, place: string): SmError {
   return new SmError({
     code: 'unavailable',
     message: `The database ${place} cannot be used: ${text}`,
-    hint: 'Check that PostgreSQL (15 or newer) runs there, and the user, password and database of the address.',
+    hint: 'Check that PostgreSQL (15 or newer) runs there, that it may be written, and the user, password and database of the address.',
     cause: error,
   });
 }
 
-/** A failed connection to a name with several addresses hides its reasons. */
+/** A failed connection to a name with several addresses hides its reasons, and drizzle that of a statement. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  if (error instanceof Error && error.cause instanceof Error) return reasonOf(error.cause);
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -18,8 +18,11 @@ import {
 } from './protocol.ts';
 import type { TerminalEnd, Viewer } from './session.ts';
 import { isTyped } from './typing.ts';
+import { WINDOW_MAX_BYTES } from './window.ts';
 
 export interface Wire {
+  /** Bytes that were sent and that the network has not taken yet. */
+  readonly waitingBytes: number;
   sendText(text: string): void;
   sendBytes(bytes: Buffer): void;
   close(code: number, reason: string): void;
@@ -42,6 +45,11 @@ export interface ConnectionOptions {
 const HELLO_PATIENCE_MS = 10_000;
 /** Questions that are being answered; a page asks one at a time. */
 const REQUESTS_MAX = 8;
+/**
+ * What may wait for a viewer that does not read: all of a window, and as much again as words about it. Output is bounded by
+ * what is acknowledged; answers, of which a viewer may ask for any number, are by nothing else.
+ */
+const WAITING_BYTES_MAX = WINDOW_MAX_BYTES + 1024 * 1024;
 
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -60,7 +68,7 @@ export class Connection {
     this.#options = options;
     this.#helloTimer = setTimeout(() => this.close(CLOSE.protocolError, 'no hello'), HELLO_PATIENCE_MS);
     this.#viewer = {
-      send: (bytes) => (this.#early === undefined ? options.wire.sendBytes(bytes) : void this.#early.push(bytes)),
+      send: (bytes) => (this.#early === undefined ? this.#sendBytes(bytes) : void this.#early.push(bytes)),
       ended: (end) => void this.#tellEnd(end),
       replaced: () => this.close(CLOSE.taken, 'gone on with elsewhere'),
     };
@@ -167,7 +175,7 @@ export class Connection {
     });
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const bytes of early) this.#options.wire.sendBytes(bytes);
+    for (const bytes of early) this.#sendBytes(bytes);
     this.#options.onSeated(seat.session, mode);
     hub.tellRoom(seat.session);
     // What fits on the screen is on the screen.
@@ -280,6 +288,18 @@ export class Connection {
   }
 
   #send(message: ServerMessage): void {
-    if (this.#state !== 'closed') this.#options.wire.sendText(JSON.stringify(message));
+    if (this.#hasRoom()) this.#options.wire.sendText(JSON.stringify(message));
+  }
+
+  #sendBytes(bytes: Buffer): void {
+    if (this.#hasRoom()) this.#options.wire.sendBytes(bytes);
+  }
+
+  /** Who has none any more reads nothing, and is let go of. */
+  #hasRoom(): boolean {
+    if (this.#state === 'closed') return false;
+    if (this.#options.wire.waitingBytes <= WAITING_BYTES_MAX) return true;
+    this.close(CLOSE.unread, 'what was sent is not read');
+    return false;
   }
 }

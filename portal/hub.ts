@@ -122,7 +122,9 @@ export class Hub {
     }
     this.#reserved += 1;
     try {
-      await this.#source.ensure(hello.session, hello.columns, hello.rows);
+      // Whoever may look at one session alone starts nothing, be it that session.
+      if (principal.session !== undefined && this.#source.isTmux) await this.#requireSession(hello.session);
+      else await this.#source.ensure(hello.session, hello.columns, hello.rows);
     } finally {
       this.#reserved -= 1;
     }
@@ -149,6 +151,15 @@ export class Hub {
     if (!principal.isReadOnly) this.#rim.seen?.(seat.session);
     if (!ignoresSize) this.takeSize(seat);
     return { seat, mode: 'fresh', seq: 0, missedLines };
+  }
+
+  async #requireSession(name: string): Promise<void> {
+    if (await this.#source.has(name)) return;
+    throw new SmError({
+      code: 'not_found',
+      message: 'The session that this link is for has ended.',
+      hint: 'Whoever made the link can start it again.',
+    });
   }
 
   #resume({ resume, session, columns, rows }: OpenRequest, principal: Principal, viewer: Viewer) {

@@ -313,6 +313,9 @@ export class Portal {
       session: this.#options.session,
       viewerName: who.then((known) => known?.login),
       wire: {
+        get waitingBytes() {
+          return socket.bufferedAmount;
+        },
         sendText: (text) => socket.send(text),
         sendBytes: (bytes) => socket.send(bytes),
         close: (code, reason) => socket.close(code, reason),

@@ -28,6 +28,8 @@ export const CLOSE = {
   restarting: 1012,
   protocolError: 1002,
   refused: 1008,
+  /** What was sent is not read: come back when it can be. */
+  unread: 1013,
   /** The login is no longer good: the token was rotated, or the link has expired. */
   loggedOut: 4401,
   /** The same attachment was resumed by another connection, which has it now. */

@@ -69,7 +69,13 @@ export async function readPackedBody(request: ServerRequest): Promise<PackedBody
   }
   const { body } = request.req.raw;
   if (body === null) throw new SmError({ code: 'bad_request', message: 'The request has no body.' });
-  return collectBody(body, request.req.header('content-encoding'), BODY_BOUNDS);
+  try {
+    return await collectBody(body, request.req.header('content-encoding'), BODY_BOUNDS);
+  } catch (error) {
+    if (error instanceof SmError) throw error;
+    // Whoever sent it is gone, or was too slow: no trouble of the server's.
+    throw new SmError({ code: 'bad_request', message: 'The body broke off before its end.', cause: error });
+  }
 }
 
 /** The whole of an answer, packed where the asker understands it. */

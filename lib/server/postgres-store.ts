@@ -48,19 +48,17 @@ export async function openPostgresServerStore(options: PostgresStoreOptions): Pr
     max: poolMax,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_CONNECTION_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS + CONNECT_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     application_name: 'stackmemory',
     keepAlive: true,
     // The pool awaits it before it hands the connection out.
-    ...(isBound === 'role' ? { onConnect: (client) => becomeRole(client) as unknown as void } : {}),
+    onConnect: (client) => setUp(client, isBound) as unknown as void,
   });
-  // The pool hears of a connection only while nobody uses it. One that breaks in a transaction fails what waits for it, too,
-  // and would end the process if nobody heard of it.
-  pool.on('connect', (client) => client.on('error', () => undefined));
   // A connection that breaks while nobody uses it; the next request gets another.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle connection to the database broke'));
+  // One that breaks in somebody's hands, between two statements too: the pool listens only while it has it itself, and an
+  // error that nobody listens to ends the process. Whoever has it learns of it from the statement that fails.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const events = new StoreEvents();
   const listener = new PostgresListener(databaseUrl, (event) => events.emit(event), log);
   const store = new SqlStore(new PostgresRunner(pool, events, listener));
@@ -76,8 +74,19 @@ export async function openPostgresServerStore(options: PostgresStoreOptions): Pr
   }
 }
 
-async function becomeRole(client: pg.ClientBase): Promise<void> {
-  await client.query(`SET ROLE ${ROLE}`);
+/**
+ * What holds for a connection, whatever the administrator has chosen for others: commits that are on the disk when they
+ * are answered, statements that see what was committed before them, and bounds. Set here, and not as it is opened:
+ * PgBouncer refuses a connection that brings settings of its own.
+ */
+async function setUp(client: pg.ClientBase, isBound: 'role' | 'own' | 'unbound'): Promise<void> {
+  await client.query(
+    `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+    SET default_transaction_isolation = 'read committed';
+    SET statement_timeout = ${STATEMENT_TIMEOUT_MS};
+    SET idle_in_transaction_session_timeout = ${STATEMENT_TIMEOUT_MS}
+    ${isBound === 'role' ? `; SET ROLE ${ROLE}` : ''}`,
+  );
 }
 
 /** Migrates as the user of the address. @returns by what row-level security will hold */
@@ -91,6 +100,7 @@ async function prepareDatabase(databaseUrl: string, place: string): Promise<'rol
   client.on('error', () => undefined);
   try {
     await client.connect();
+    await requireEveryCharacter(client, place);
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await migrateWith(drizzle({ client }), serverMigrations(), migrate);
     const { rows } = await client.query<{ may: boolean | null; above: boolean }>(
@@ -105,6 +115,18 @@ async function prepareDatabase(databaseUrl: string, place: string): Promise<'rol
   } finally {
     await client.end().catch(() => undefined); // Closing releases the lock; it may be broken already.
   }
+}
+
+/** SQL_ASCII takes what comes as it is. @throws SmError `store_foreign` for a database that has no room for some characters */
+async function requireEveryCharacter(client: pg.Client, place: string): Promise<void> {
+  const { rows } = await client.query<{ encoding: string }>(`SELECT current_setting('server_encoding') AS encoding`);
+  const encoding = rows[0]?.encoding ?? '';
+  if (encoding === 'UTF8' || encoding === 'SQL_ASCII') return;
+  throw new SmError({
+    code: 'store_foreign',
+    message: `The database ${place} has the encoding ${encoding}, which many characters of entries are not in.`,
+    hint: `Give the server one in UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.`,
+  });
 }
 
 class PostgresRunner implements SqlRunner {
@@ -155,8 +177,7 @@ class PostgresRunner implements SqlRunner {
       await client.query('COMMIT');
       return answer;
     } catch (error) {
-      failure = error instanceof Error ? error : new Error(String(error));
-      await client.query('ROLLBACK').catch(() => undefined); // The connection is thrown away below.
+      failure = error instanceof Error ? error : new Error(String(error)); // Throws the connection away, and so rolls back.
       throw explain(error);
     } finally {
       client.release(failure);
@@ -190,14 +211,15 @@ function unreachable(error: unknown, place: string): SmError {
   return new SmError({
     code: 'unavailable',
     message: `The database ${place} cannot be used: ${text}`,
-    hint: 'Check that PostgreSQL (15 or newer) runs there, and the user, password and database of the address.',
+    hint: 'Check that PostgreSQL (15 or newer) runs there, that it may be written, and the user, password and database of the address.',
     cause: error,
   });
 }
 
-/** A failed connection to a name with several addresses hides its reasons. */
+/** A failed connection to a name with several addresses hides its reasons, and drizzle that of a statement. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  if (error instanceof Error && error.cause instanceof Error) return reasonOf(error.cause);
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -9,6 +9,9 @@ import { afterRead, read, start } from './session-push.ts';
 import { end, finish, note, type Step, TURNS_MAX, withNotice } from './session-steps.ts';
 import type { Effect, Failure, Phase, SessionState } from './session-types.ts';
 
+/** A fourth, and not a half: finding out takes a call's whole patience each time. */
+const SLOW_DIVISOR = 4;
+
 export function afterFailure(state: SessionState, failure: Failure): Step {
   const { phase } = state;
   const canTurn = state.turns < TURNS_MAX;
@@ -37,6 +40,8 @@ export function afterFailure(state: SessionState, failure: Failure): Step {
   if (isProtocol1Only(failure) && state.protocol === 2 && (phase.name === 'pushing' || phase.name === 'pulling')) {
     return start(withNotice({ ...state, protocol: 1 }, 'The server speaks protocol 1 only.'));
   }
+  const smaller = failure.isSlow === true ? withLess(state, failure) : undefined;
+  if (smaller !== undefined) return smaller;
   if (failure.isTransient && state.attempts < state.plan.retriesMax && isRepeatable(phase)) {
     const attempt = state.attempts + 1;
     const retry = effectOf(state);
@@ -90,11 +95,36 @@ function hasRoomForLess({ code, details }: Failure): boolean {
   return code === 'unavailable' && typeof bytesMax === 'number' && bytesMax > 0;
 }
 
+/**
+ * What does not get through in time is made smaller until it does, and stays so for this session. A batch is so only if
+ * the server takes a push of nothing, since what is sent may also have gone to one that hangs; of a page a part has come.
+ */
+function withLess(state: SessionState, failure: Failure): Step | undefined {
+  const { phase } = state;
+  if (phase.name === 'pushing' && phase.outgoing.changes.length > 1) {
+    return {
+      state: { ...state, phase: { name: 'doubting', outgoing: phase.outgoing, failure } },
+      effect: pushOfNothing(state),
+    };
+  }
+  if (phase.name === 'pulling' && state.pageMax > 1) {
+    return pull({ ...state, pageMax: Math.ceil(state.pageMax / SLOW_DIVISOR) });
+  }
+  return undefined;
+}
+
+/** The server takes a push of nothing, so that what it did not take is at fault itself. */
+export function afterDoubt(state: SessionState, { outgoing, failure }: Extract<Phase, { name: 'doubting' }>): Step {
+  if (failure.isSlow !== true) return setAside(state, outgoing, failure);
+  const batchMax = Math.ceil(outgoing.changes.length / SLOW_DIVISOR);
+  return read({ ...state, batchMax, batchCeiling: batchMax });
+}
+
 function pushOfNothing({ protocol }: SessionState): Effect {
   return { type: 'push', protocol: protocol ?? 2, changes: [] };
 }
 
-export function setAside(state: SessionState, outgoing: SyncOutgoing, failure: Failure): Step {
+function setAside(state: SessionState, outgoing: SyncOutgoing, failure: Failure): Step {
   const [only] = outgoing.changes;
   if (only === undefined) return end(state, failure);
   const { seq = state.scannedSeq, changeId, entry } = only;

@@ -24,13 +24,11 @@ export function beginPull(state: SessionState): Step {
 export function pull(state: SessionState): Step {
   const [projectId = WHOLE_WORKSPACE] = state.toPull;
   const since = state.cursors[projectId] ?? 0;
-  const { pushedSeq: seq, chain } = state;
+  const { pushedSeq: seq, chain, pageMax } = state;
+  const limit = state.protocol === 1 ? Math.min(pageMax, PAGE_CHANGES_PROTOCOL_1) : pageMax;
   return {
     state: { ...state, phase: { name: 'pulling' } },
-    effect:
-      state.protocol === 1
-        ? { type: 'pull', protocol: 1, since, limit: PAGE_CHANGES_PROTOCOL_1, projectId, replica: { seq, chain } }
-        : { type: 'pull', protocol: 2, since, limit: state.plan.pageChanges, projectId, replica: { seq, chain } },
+    effect: { type: 'pull', protocol: state.protocol ?? 2, since, limit, projectId, replica: { seq, chain } },
   };
 }
 

@@ -71,7 +71,7 @@ export function afterPush(
     tally: { ...state.tally, pushed, clockOffsetMs: clockOffsetMs ?? state.tally.clockOffsetMs },
     ahead: [...state.ahead, ...ahead],
     // After a halving the batches grow again.
-    batchMax: Math.min(state.plan.pageChanges, state.batchMax * 2),
+    batchMax: Math.min(state.batchCeiling, state.batchMax * 2),
   };
   const told = { position, refusals, accepted, ...(clockOffsetMs === null ? {} : { clockOffsetMs }) };
   if (!outgoing.hasMore && isOver(next))

@@ -22,6 +22,8 @@ export interface SessionPlan {
 export interface Failure extends SyncFailure {
   /** Whether trying again later may help without anybody doing anything. */
   isTransient: boolean;
+  /** The time was up while it was under way: less at a time may get through. */
+  isSlow?: boolean;
   /** The server's own word on when, in milliseconds. */
   retryAfterMs?: number;
   details?: Record<string, unknown>;
@@ -94,7 +96,10 @@ export type Phase =
   | { name: 'probing' }
   | { name: 'reading' }
   | { name: 'pushing'; outgoing: SyncOutgoing }
-  /** A change was refused alone; whether the server takes anything at all is found out by pushing nothing. */
+  /**
+   * A change was refused alone, or a batch took too long: whether the server takes anything at all is found out by pushing
+   * nothing.
+   */
   | { name: 'doubting'; outgoing: SyncOutgoing; failure: Failure }
   | { name: 'noting'; next: Next }
   | { name: 'pulling' }
@@ -130,7 +135,12 @@ export interface SessionState {
   /** Projects that are still to be pulled, the present one first. With protocol 2 the whole workspace is one. */
   toPull: string[];
   knownProjectIds: string[];
+  /** Changes of the next push. */
   batchMax: number;
+  /** How far `batchMax` grows again after a batch was too large; less over a slow link. */
+  batchCeiling: number;
+  /** Changes of a page; fewer over a slow link. */
+  pageMax: number;
   /** Refused because their time was ahead, and not yet written again. */
   ahead: { changeId: string; seq: number }[];
   /** The clock's offset as an earlier contact has shown it. */

@@ -4,7 +4,7 @@
  * Invariants: every event in every phase has one outcome; each retry, renewal and halving is counted against a bound;
  * a position is noted only after the server has answered for it, so that a crash anywhere repeats and never skips.
  */
-import { afterFailure, setAside } from './session-failure.ts';
+import { afterDoubt, afterFailure } from './session-failure.ts';
 import { afterApply, afterPull, afterReconcile } from './session-pull.ts';
 import { afterPush, afterRead, afterRestamp, proceed, start } from './session-push.ts';
 import { end, internal, type Step } from './session-steps.ts';
@@ -25,6 +25,8 @@ export function beginSession(plan: SessionPlan): Step {
     toPull: [],
     knownProjectIds: [],
     batchMax: plan.pageChanges,
+    batchCeiling: plan.pageChanges,
+    pageMax: plan.pageChanges,
     ahead: [],
     storedOffsetMs: 0,
     pending: 0,
@@ -55,7 +57,7 @@ export function advance(state: SessionState, event: Event): Step {
   }
   if (phase.name === 'reading' && event.type === 'outgoing') return afterRead(calm, event.outgoing);
   if (phase.name === 'pushing' && event.type === 'pushed') return afterPush(calm, phase.outgoing, event);
-  if (phase.name === 'doubting' && event.type === 'pushed') return setAside(calm, phase.outgoing, phase.failure);
+  if (phase.name === 'doubting' && event.type === 'pushed') return afterDoubt(calm, phase);
   if (phase.name === 'noting' && event.type === 'noted')
     return proceed({ ...calm, pending: event.pending }, phase.next);
   if (phase.name === 'pulling' && event.type === 'pulled') return afterPull(calm, event);

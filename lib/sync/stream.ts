@@ -6,6 +6,8 @@ import { createParser } from 'eventsource-parser';
 import type { StreamPoke } from '../protocol/wire.ts';
 import { CallFailure, type Server, streamCall } from './transport.ts';
 
+/** An event of ours has some sixty characters. */
+const EVENT_CHARACTERS_MAX = 64 * 1024;
 /** The server's heart-beat comes every 15 s. */
 const SILENCE_MS_MAX = 45_000;
 
@@ -27,6 +29,8 @@ export async function listen({ server, lastCursor, onOpen, onPoke, signal }: Str
     timer = setTimeout(() => silence.abort(), SILENCE_MS_MAX);
   };
   const parser = createParser({
+    // Beyond it the next bytes are refused, which ends the stream.
+    maxBufferSize: EVENT_CHARACTERS_MAX,
     onEvent: ({ event, data }) => {
       const cursor = event === 'cursor' ? cursorIn(data) : undefined;
       if (cursor !== undefined) onPoke(cursor);

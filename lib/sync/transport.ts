@@ -10,6 +10,8 @@ import type { Failure } from './session-types.ts';
 
 /** From the call to the last byte of its answer. */
 const CALL_DEADLINE_MS = 60_000;
+/** What is sent is as small as this where a link that takes so long for it is no link: nothing answers there. */
+const SLOW_BODY_BYTES_MIN = 16 * 1024;
 /** An answer that is longer is none of ours: a page is 4 MiB of content, quoted. */
 const ANSWER_BYTES_MAX = 4 * BATCH_BYTES_MAX;
 export const MESSAGE_CHARACTERS_MAX = 500;
@@ -59,8 +61,10 @@ export async function call(
   const signal = server.signal === undefined ? deadline : AbortSignal.any([server.signal, deadline]);
   const nowMs = server.nowMs ?? Date.now;
   const sentAt = nowMs();
+  let isOnWay = false;
   try {
     const encoded = body === undefined ? undefined : await encodeBody(body, server.coding);
+    isOnWay = (encoded?.bytes.length ?? 0) >= SLOW_BODY_BYTES_MIN;
     const responding = (server.fetch ?? fetch)(`${server.endpoint}${path}`, {
       method,
       redirect: 'manual',
@@ -70,6 +74,7 @@ export async function call(
     });
     onWay?.();
     const response = await responding;
+    isOnWay = true;
     const bytes = await readBounded(response);
     const receivedAt = nowMs();
     if (!response.ok) throw new CallFailure(failureOf(response, bytes));
@@ -77,7 +82,8 @@ export async function call(
     return { body: value, clockOffsetMs: offsetOf(value, sentAt, receivedAt) };
   } catch (error) {
     if (error instanceof CallFailure) throw error;
-    throw new CallFailure(describe(error, server, deadline.aborted), error);
+    if (deadline.aborted) throw new CallFailure(late(server, isOnWay), error);
+    throw new CallFailure(describe(error, server), error);
   }
 }
 
@@ -105,7 +111,7 @@ export async function streamCall(
     throw new CallFailure(strange('it has no stream'));
   } catch (error) {
     if (error instanceof CallFailure) throw error;
-    throw new CallFailure(describe(error, server, false), error);
+    throw new CallFailure(describe(error, server), error);
   }
 }
 
@@ -226,15 +232,19 @@ function retryAfterOf(header: string | null): number | undefined {
   return Number.isFinite(seconds) ? Math.min(RETRY_AFTER_MS_MAX, Math.max(0, seconds * 1_000)) : undefined;
 }
 
+/** @param isOnWay whether part of it may have got through: less at a time may get through whole then */
+function late({ endpoint, deadlineMs = CALL_DEADLINE_MS }: Server, isOnWay: boolean): Failure {
+  const seconds = deadlineMs / 1_000;
+  if (!isOnWay) return offline(`${endpoint} has not answered within ${seconds} s.`);
+  const failure = offline(`What goes to ${endpoint} and back did not get through within ${seconds} s.`);
+  return { ...failure, isSlow: true };
+}
+
 /** A call that never got to an answer. */
-function describe(error: unknown, server: Server, isTooLate: boolean): Failure {
+function describe(error: unknown, server: Server): Failure {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const { code: systemCode } = cause as NodeJS.ErrnoException;
   const where = server.endpoint;
-  if (isTooLate) {
-    const seconds = (server.deadlineMs ?? CALL_DEADLINE_MS) / 1_000;
-    return offline(`${where} has not answered within ${seconds} s.`);
-  }
   if (server.signal?.aborted === true) {
     return { code: 'interrupted', message: 'The sync was interrupted.', isTransient: false };
   }

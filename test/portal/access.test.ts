@@ -186,6 +186,20 @@ test('[P15] a link lets look at its session and do nothing, and ends when it exp
   expect(await elsewhere.hear('problem')).toMatchObject({ code: 'forbidden' });
 });
 
+test('[P15] a link to a session that has ended starts nothing', async () => {
+  const portal = await startPortal();
+  const other = await connect(portal, { hello: { session: 'other' } });
+  await other.see('PROMPT');
+  const principal = { isReadOnly: true, session: 'claude', expiresMs: Date.now() + 3_600_000 };
+  const cookie = `sm_portal_0=${portal.portal.access.cookieOf(principal)}`;
+  const looking = new PortalClient(portal.url, { headers: { Origin: portal.url, Cookie: cookie } });
+  await once(looking.socket, 'open');
+  looking.hello();
+  expect(await looking.hear('problem')).toMatchObject({ code: 'not_found' });
+  expect((await looking.whenClosed()).code).toBe(1008);
+  expect((await portal.tmux('list-sessions', '-F', '#{session_name}')).trim()).toBe('other');
+});
+
 test('[P15] [P14] a login that expires while it is open is ended', async () => {
   const portal = await startPortal({ isPlain: true, command: ['cat'] });
   const cookie = portal.portal.access.cookieOf({ isReadOnly: true, session: 'claude', expiresMs: Date.now() + 300 });

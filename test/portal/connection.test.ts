@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { INPUT_FRAME_BYTES_MAX } from '../../portal/protocol.ts';
+import { Connection } from '../../portal/connection.ts';
+import { INPUT_FRAME_BYTES_MAX, PROTOCOL_VERSION } from '../../portal/protocol.ts';
+import { WINDOW_MAX_BYTES } from '../../portal/window.ts';
 import { connect, PortalClient, scratchDirectory, startPortal } from '../support/portal.ts';
 import { once } from 'node:events';
 
@@ -123,6 +125,43 @@ test('[P3] a viewer that stops reading costs a bounded amount, and slows down no
   silent.acknowledge();
   const seen = silent.bytes;
   await silent.until(() => silent.bytes > seen);
+});
+
+test('[P3] a viewer that asks and does not read the answers is let go of', async () => {
+  const { portal } = await startPortal({ isPlain: true, command: ['cat'] });
+  const said: string[] = [];
+  let waitingBytes = 0;
+  let closed: string | undefined;
+  let seat = (): void => undefined;
+  const seated = new Promise<void>((resolve) => (seat = resolve));
+  const connection = new Connection({
+    hub: portal.hub,
+    principal: portal.access.fullPrincipal(),
+    session: 'claude',
+    viewerName: Promise.resolve(undefined),
+    wire: {
+      get waitingBytes() {
+        return waitingBytes;
+      },
+      sendText: (text) => void said.push(text),
+      sendBytes: () => undefined,
+      close: (code, reason) => (closed = `${code} ${reason}`),
+    },
+    onSeated: () => seat(),
+    onFailure: () => undefined,
+  });
+  const ping = () => {
+    said.length = 0;
+    connection.text(JSON.stringify({ t: 'ping', id: 1 }));
+    return said.length;
+  };
+  connection.text(JSON.stringify({ t: 'hello', version: PROTOCOL_VERSION, columns: 80, rows: 24 }));
+  await seated;
+  // All of the largest window on its way is nothing unusual.
+  waitingBytes = WINDOW_MAX_BYTES + MEBIBYTE;
+  expect([ping(), closed]).toEqual([1, undefined]);
+  waitingBytes += 1;
+  expect([ping(), closed]).toEqual([0, '1013 what was sent is not read']);
 });
 
 /** PORTAL_VIEWERS=1000 takes some seconds. */

@@ -137,6 +137,29 @@ test('[V8] keys of prototypes are names like others', async () => {
   expect(({} as Record<string, unknown>)['workspaceId']).toBeUndefined();
 });
 
+test('[V8] a body that breaks off is the sender’s failure, and not the server’s', async () => {
+  const part = new TextEncoder().encode('{"protocolVersion":');
+  const broken = (): ReadableStream<Uint8Array> => {
+    let pulls = 0;
+    return new ReadableStream({
+      pull: (controller) => {
+        pulls += 1;
+        if (pulls === 1) controller.enqueue(part);
+        else controller.error(new Error('aborted'));
+      },
+    });
+  };
+  for (const path of POSTS) {
+    const answer = await send(path, {
+      method: 'POST',
+      headers: withKey(),
+      body: broken(),
+      duplex: 'half',
+    } as RequestInit);
+    expect(answer).toMatchObject({ status: 400, body: { error: 'bad_request' } });
+  }
+});
+
 test('[S21] [V8] bombs are cut off at the bound, in every coding', async () => {
   const bomb = Buffer.alloc(200 * 1024 * 1024, 0x20);
   const packed = [

@@ -3,8 +3,9 @@ import { createServerApp } from '../../lib/server/app.ts';
 import { listen } from '../../lib/server/listen.ts';
 import { openPostgresServerStore } from '../../lib/server/postgres-store.ts';
 
-const store = await openPostgresServerStore({ databaseUrl: process.argv[2] ?? '' });
-const server = await listen(createServerApp({ store, limits: 'none' }), { host: '127.0.0.1', port: 0 });
+const [databaseUrl = '', adminToken = ''] = process.argv.slice(2);
+const store = await openPostgresServerStore({ databaseUrl });
+const server = await listen(createServerApp({ store, limits: 'none', adminToken }), { host: '127.0.0.1', port: 0 });
 process.stdout.write(`${server.url}\n`);
 process.once('SIGTERM', () => {
   void server

@@ -16,9 +16,12 @@ export interface ServerProcess {
 const program = fileURLToPath(new URL('./server-child.ts', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Of the instances that `startInstance` starts. */
+export const ADMIN_TOKEN = 'token-of-the-administrator';
+
 /** An instance over the PostgreSQL at `databaseUrl`. */
 export function startInstance(databaseUrl: string): Promise<ServerProcess> {
-  return startProcess(['--import', 'tsx', program, databaseUrl]);
+  return startProcess(['--import', 'tsx', program, databaseUrl, ADMIN_TOKEN]);
 }
 
 /** `sm serve` as it is built. */

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { listen } from '../../lib/sync/stream.ts';
 import { useSyncPair } from '../support/sync-pair.ts';
 
 const pair = useSyncPair();
@@ -128,4 +129,25 @@ test('[S15] whatever stands anywhere in the answers, a sync reports and never th
   await b.sync(place);
   expect(await a.titles(place)).toEqual(await b.titles(place));
   expect(await a.session.run('verify', {})).toMatchObject({ isSound: true });
+});
+
+test('[S15] a stream whose line never ends is left before it fills the memory', async () => {
+  const chunk = new Uint8Array(16 * 1024).fill(0x61);
+  let chunks = 0;
+  const endless: typeof fetch = () => {
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        chunks += 1;
+        if (chunks > 1_000) controller.close();
+        else controller.enqueue(chunk);
+      },
+    });
+    return Promise.resolve(new Response(body, { headers: { 'Content-Type': 'text/event-stream' } }));
+  };
+  const server = { endpoint: 'http://server.invalid', apiKey: 'key', fetch: endless };
+  const nothing = (): void => undefined;
+  const signal = new AbortController().signal;
+  const listening = listen({ server, lastCursor: 0, onOpen: nothing, onPoke: nothing, signal });
+  await expect(listening).rejects.toMatchObject({ failure: { code: 'unavailable', isTransient: true } });
+  expect(chunks).toBeLessThan(20);
 });

@@ -27,6 +27,7 @@ const failure: fc.Arbitrary<Failure> = fc.record({
   code: fc.constantFrom(...CODES),
   message: fc.constant('no'),
   isTransient: fc.boolean(),
+  isSlow: fc.boolean(),
   details: fc.constantFrom<Record<string, unknown>>({}, { seq: 0, chain: '' }, { seq: 'x' }, { bytesMax: 9 }),
 });
 const PLAN: SessionPlan = {
@@ -229,6 +230,78 @@ test('[S9] a batch that is refused as a whole is halved until the change at faul
         throw new Error(`nobody expected ${effect.type}`);
     }
   }
+});
+
+/** A link that lets so many changes through before the time of a call is up, and a server that may hang. */
+function overSlowLink(total: number, changesInTime: number, { hangs = false } = {}) {
+  let step = beginSession({ ...PLAN, pageChanges: 1_000 });
+  const arrived: number[] = [];
+  let pulled = 0;
+  let late = 0;
+  for (let steps = 0; step.effect.type !== 'finish'; steps += 1) {
+    expect(steps).toBeLessThan(3_000);
+    step = advance(step.state, answer(step.effect));
+  }
+  return { arrived, pulled, late, failure: step.state.tally.failure };
+
+  function tooLate(): Event {
+    late += 1;
+    return { type: 'failed', failure: { code: 'unavailable', message: 'late', isTransient: true, isSlow: true } };
+  }
+  function answer(effect: Effect): Event {
+    const told = { serverTime: 1, epoch: 'e' };
+    switch (effect.type) {
+      case 'load': {
+        const state = { ...LOADED, protocol: 2 as const, scannedSeq: 0, pushedSeq: 0, headSeq: total, ahead: [] };
+        return { type: 'loaded', state: { ...state, cursors: { '': 0 } }, projectIds: [] };
+      }
+      case 'readOutgoing': {
+        const last = Math.min(total, effect.afterSeq + effect.limit);
+        const changes = Array.from({ length: last - effect.afterSeq }, (_, index) =>
+          changeOf(effect.afterSeq + index + 1),
+        );
+        const places = { scannedSeq: last, headSeq: total, hasMore: last < total };
+        return { type: 'outgoing', outgoing: { changes, kept: [], ...places } };
+      }
+      case 'push':
+        if (hangs || effect.changes.length > changesInTime) return tooLate();
+        arrived.push(...effect.changes.map(({ seq = 0 }) => seq));
+        return { type: 'pushed', clockOffsetMs: 0, answer: { ...told, accepted: 1, serverCursor: total, results: [] } };
+      case 'pull': {
+        const count = Math.min(effect.limit, total - effect.since);
+        if (count > changesInTime) return tooLate();
+        pulled += count;
+        const serverCursor = effect.since + count;
+        const changes = Array.from({ length: count }, (_, index) => ({ position: effect.since + index }));
+        return {
+          type: 'pulled',
+          clockOffsetMs: 0,
+          answer: { ...told, changes: changes as never, serverCursor, hasMore: serverCursor < total },
+        };
+      }
+      case 'apply':
+        return { type: 'applied', applied: { applied: 1, superseded: 0, duplicate: 0, setAside: 0, pending: 0 } };
+      case 'note':
+        return { type: 'noted', pending: 0 };
+      default:
+        throw new Error(`nobody expected ${effect.type}`);
+    }
+  }
+}
+
+test('[S26] what does not get through in time is sent and asked for in smaller parts, until all has', () => {
+  const { arrived, pulled, late, failure: told } = overSlowLink(2_500, 70);
+  expect(told).toBeUndefined();
+  expect(arrived).toEqual(Array.from({ length: 2_500 }, (_, index) => index + 1));
+  expect(pulled).toBe(2_500);
+  // Twice each way: from 1,000 to 250 to 63. What was found out is not forgotten.
+  expect(late).toBe(4);
+});
+
+test('[S26] a server that hangs is not taken for a slow link, and no change for one that is at fault', () => {
+  const hung = overSlowLink(2_500, 70, { hangs: true });
+  expect(hung).toMatchObject({ arrived: [], pulled: 0, late: 2, failure: { code: 'unavailable' } });
+  expect(overSlowLink(1, 0)).toMatchObject({ arrived: [], late: 1, failure: { code: 'unavailable' } });
 });
 
 test('[S16] the back-off grows, has a ceiling, and is never at once', () => {

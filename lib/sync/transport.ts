@@ -139,7 +139,7 @@ function parse(bytes: Uint8Array, response: Response): unknown {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
   } catch (error) {
     const type = response.headers.get('content-type') ?? 'no content type';
-    throw new CallFailure(strange(`its answer is no JSON (${type.slice(0, 60)})`), error);
+    throw new CallFailure(strange(`its answer is not JSON (${type.slice(0, 60)})`), error);
   }
 }
 
@@ -226,6 +226,9 @@ function retryAfterOf(header: string | null): number | undefined {
   return Number.isFinite(seconds) ? Math.min(RETRY_AFTER_MS_MAX, Math.max(0, seconds * 1_000)) : undefined;
 }
 
+export const OFFLINE_HINT = 'Everything works without it. What is pending is kept, and goes out when it answers.';
+export const ADDRESS_HINT = 'Check the address with "sm brain status"; "sm login --url …" sets it.';
+
 /** A call that never got to an answer. */
 function describe(error: unknown, server: Server, isTooLate: boolean): Failure {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -243,6 +246,10 @@ function describe(error: unknown, server: Server, isTooLate: boolean): Failure {
   if (typeof systemCode === 'string' && /^(CERT|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(systemCode)) {
     return { ...offline(`The certificate of ${where} is not trusted (${systemCode}).`), isTransient: false };
   }
+  if (typeof systemCode === 'string' && /^(?:ERR_SSL_|EPROTO)/.test(systemCode)) {
+    const hint = 'If the server speaks plain http, its address begins with http://.';
+    return { ...offline(`What answers at ${where} does not speak TLS (${systemCode}).`), hint };
+  }
   const text = cause instanceof Error ? cause.message : String(cause);
   return offline(`The connection to ${where} failed (${plainText(systemCode ?? toSmError(text).message)}).`);
 }
@@ -251,7 +258,7 @@ function offline(message: string): Failure {
   return {
     code: 'unavailable',
     message,
-    hint: 'Everything works without it. What is pending is kept, and goes out when it answers.',
+    hint: OFFLINE_HINT,
     isTransient: true,
   };
 }
@@ -259,8 +266,8 @@ function offline(message: string): Failure {
 function strange(what: string): Failure {
   return {
     code: 'unavailable',
-    message: `What answers is no sync server: ${what}.`,
-    hint: 'Check the address with "sm brain status"; "sm login --url …" sets it.',
+    message: `What answers is not a sync server: ${what}.`,
+    hint: ADDRESS_HINT,
     isTransient: false,
   };
 }

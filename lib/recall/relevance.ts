@@ -8,16 +8,6 @@ import type { QueryWord } from './query.ts';
 /** An entry below it is no answer. */
 export const RELEVANT_MIN = 0.22;
 
-/** What is below this, too, is not worth a word: it has a common one or two of many. */
-const NEAR_MIN = 0.05;
-/** Misses that are named where there is no answer. */
-export const MISSES_MAX = 3;
-
-/** Whether what is no answer is near enough to be named as a miss. */
-export function isNear({ reasons }: { reasons: { relevance: number } }): boolean {
-  return reasons.relevance >= NEAR_MIN;
-}
-
 /** So many matching words are believed by two thirds. */
 const EVIDENCE_WORDS = 3;
 /** A question of so few words that are all there is believed by the fourth root of that. */

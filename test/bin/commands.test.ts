@@ -271,7 +271,7 @@ describe('reading', () => {
     const asked: string[] = [];
     brain.run = async (operation, request) => {
       asked.push(operation);
-      const isProbe = operation === 'list' && (request as { limit: number }).limit === 1;
+      const isProbe = operation === 'list' && 'limit' in request && request.limit === 1;
       return (isProbe ? [entryOf()] : []) as never;
     };
     const later = await sm(['brain', command], { brain });

@@ -1,5 +1,5 @@
 /** `sm brain recall`: finds entries, best first. That nothing is relevant is an answer, not a failure. */
-import { isNear, MISSES_MAX } from '../../../lib/recall/relevance.ts';
+import { isNear, MISSES_MAX } from '../../../lib/core/misses.ts';
 import type { CommandModule } from '../../command.ts';
 import { writeNothing } from '../../nothing.ts';
 import { renderHits } from '../../print/entries.ts';

@@ -18,8 +18,8 @@ export function requireUtf8(argv: readonly string[], commandLine: Uint8Array | u
     const bytes = given[index];
     if (bytes === undefined || isUtf8(bytes) || !argument.includes('\uFFFD')) continue;
     throw usageError(
-      `The argument ${quoteShort(argument)} is no UTF-8; it would be stored with other characters than were typed.`,
-      'Convert it (iconv -t UTF-8), or give the text by stdin (--summary -, record --from -) or as a file, in UTF-8.',
+      `The argument ${quoteShort(argument)} is not valid UTF-8, so it would not be stored as it was typed.`,
+      'Convert it (iconv -t UTF-8), or pass the text on stdin (--summary -, record --from -) or in a file, as UTF-8.',
     );
   }
 }

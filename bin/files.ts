@@ -3,7 +3,7 @@ import { SmError, type ErrorCode } from '../lib/core/errors.ts';
 
 const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string]>> = {
   ENOENT: ['not_found', 'it does not exist'],
-  ENOTDIR: ['not_found', 'a part of its path is no directory'],
+  ENOTDIR: ['not_found', 'part of its path is not a directory'],
   EISDIR: ['bad_request', 'it is a directory'],
   EACCES: ['no_permission', 'permission is denied'],
   EPERM: ['no_permission', 'permission is denied'],

@@ -8,7 +8,7 @@ import { flagOf, parseCall, quoteShort, usageError } from './arguments.ts';
 import { GLOBAL_OPTIONS, type CommandGroup, type Context } from './command.ts';
 import { commandPath, namedGroups, topLevel, visibleCommands } from './catalogue.ts';
 import { OutputClosed } from './output.ts';
-import { didYouMean } from './suggest.ts';
+import { nearestWord, synonymOf } from './suggest.ts';
 
 export async function main(argv: readonly string[], context: Context): Promise<number> {
   try {
@@ -20,6 +20,7 @@ export async function main(argv: readonly string[], context: Context): Promise<n
 }
 
 const GLOBAL_SPELLINGS = GLOBAL_OPTIONS.flatMap((spec) => flagOf(spec).spellings);
+const VERSION_FLAGS: readonly string[] = ['--version', '-v'];
 
 async function dispatch(argv: readonly string[], context: Context): Promise<number> {
   if (argv.some((argument) => argument.includes('\uFFFD'))) {
@@ -28,7 +29,7 @@ async function dispatch(argv: readonly string[], context: Context): Promise<numb
   }
   const first = takeWord(argv);
   if (first.word === undefined) {
-    if (first.rest.includes('--version') || first.rest.includes('-v')) {
+    if (first.rest.some(isVersionFlag)) {
       return runCommand(topLevel(context.catalogue), 'version', withoutVersion(first.rest), context);
     }
     return runCommand(topLevel(context.catalogue), 'help', withoutHelp(first.rest), context);
@@ -36,10 +37,10 @@ async function dispatch(argv: readonly string[], context: Context): Promise<numb
   const group = namedGroups(context.catalogue).find((candidate) => candidate.name === first.word);
   if (group === undefined) return runCommand(topLevel(context.catalogue), first.word, first.rest, context);
   const second = takeWord(first.rest);
-  if (second.word === undefined) {
-    return runCommand(topLevel(context.catalogue), 'help', [group.name, ...withoutHelp(second.rest)], context);
+  if (second.word === undefined && second.rest.some(isVersionFlag)) {
+    return runCommand(topLevel(context.catalogue), 'version', withoutVersion(second.rest), context);
   }
-  if (second.word === 'help') {
+  if (second.word === undefined || second.word === 'help') {
     return runCommand(topLevel(context.catalogue), 'help', [group.name, ...withoutHelp(second.rest)], context);
   }
   return runCommand(group, second.word, second.rest, context);
@@ -76,7 +77,7 @@ function asksForHelp(words: readonly string[]): boolean {
 }
 
 function isVersionFlag(word: string): boolean {
-  return word === '--version' || word === '-v';
+  return VERSION_FLAGS.includes(word);
 }
 
 function withoutVersion(words: readonly string[]): string[] {
@@ -89,17 +90,33 @@ function withoutHelp(words: readonly string[]): string[] {
 
 function unknownCommand(group: CommandGroup, name: string, catalogue: readonly CommandGroup[]): SmError {
   const place = group.name === '' ? 'sm' : `sm ${group.name}`;
-  const what = name.startsWith('-') ? 'option' : 'command';
+  const isFlag = name.startsWith('-');
+  const guess = isFlag
+    ? nearestWord(name, [...GLOBAL_SPELLINGS, ...VERSION_FLAGS])
+    : nearestCommand(group, name, catalogue);
+  return usageError(
+    `${place} has no ${isFlag ? 'option' : 'command'} ${quoteShort(name)}.`,
+    `${guess === undefined ? '' : `Did you mean ${guess}? `}Run "${place} help" for all commands.`,
+  );
+}
+
+/** `sm recall …` is the commonest slip: the group was forgotten. */
+function nearestCommand(group: CommandGroup, name: string, catalogue: readonly CommandGroup[]): string | undefined {
+  const namesOf = (each: CommandGroup) => visibleCommands(each).map((command) => command.name);
+  const known = namesOf(group);
+  if (group.name !== '') return synonymOf(name, known) ?? nearestWord(name, known);
   const groups = namedGroups(catalogue);
-  const known = visibleCommands(group).map((command) => command.name);
-  // `sm recall …` is the commonest slip: the group was forgotten.
-  const owner =
-    group.name === '' ? groups.find((each) => each.commands.some((command) => command.name === name)) : undefined;
-  const guess =
-    owner === undefined
-      ? didYouMean(name, group.name === '' ? [...known, ...groups.map((each) => each.name)] : known)
-      : `Did you mean sm ${owner.name} ${name}? `;
-  return usageError(`${place} has no ${what} ${quoteShort(name)}.`, `${guess}Run "${place} help" for all commands.`);
+  const inGroup = (word: string | undefined) => {
+    const owner = groups.find((each) => word !== undefined && namesOf(each).includes(word));
+    return owner === undefined ? undefined : `sm ${owner.name} ${word}`;
+  };
+  const grouped = groups.flatMap(namesOf);
+  return (
+    inGroup(name) ??
+    nearestWord(name, [...known, ...groups.map((each) => each.name)]) ??
+    synonymOf(name, known) ??
+    inGroup(synonymOf(name, grouped) ?? nearestWord(name, grouped))
+  );
 }
 
 async function reportFailure(thrown: unknown, argv: readonly string[], context: Context): Promise<number> {

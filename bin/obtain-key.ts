@@ -52,8 +52,8 @@ export async function parseRequest(
   const workspace = options.text('workspace');
   if (key !== undefined && (emailText !== undefined || isReset || invitation !== undefined)) {
     throw usageError(
-      '--key goes without an e-mail address, --reset and --invitation.',
-      'Either log in with a key that there is (sm login --key -), or ask for one (sm login <email>).',
+      '--key cannot be combined with an e-mail address, --reset or --invitation.',
+      'Log in with an existing key (sm login --key -), or ask for a new one (sm login <email>).',
     );
   }
   const endpoint = endpointOf(context, account, options);
@@ -97,17 +97,14 @@ function endpointOf(context: Context, account: Account, options: Options): strin
 function parseEmail(text: string): string {
   const email = text.trim().toLowerCase();
   if (email.length <= EMAIL_CHARACTERS_MAX && /^[^\s@<>"\p{Cc}]+@[^\s@<>"\p{Cc}]+$/u.test(email)) return email;
-  throw usageError(
-    'What is given is no e-mail address.',
-    'For example: sm login ada@example.org; a key goes with --key',
-  );
+  throw usageError('That is not an e-mail address.', 'For example: sm login ada@example.org; a key goes with --key');
 }
 
 async function readKeyText(context: Context, text: string): Promise<string> {
   const key = (text === '-' ? decodeUtf8(await readStdin(context, 'the key', KEY_BYTES_MAX), 'stdin') : text).trim();
   if (isKeyShaped(key)) return key;
   throw usageError(
-    key === '' ? 'The key is empty.' : 'The key has blanks or other characters that no key has.',
+    key === '' ? 'The key is empty.' : 'The key contains blanks or other characters that no key has.',
     'Copy all of it and nothing else; it is "apiKey" in the config.json of a machine that is logged in.',
   );
 }
@@ -138,11 +135,12 @@ export async function obtainKey(context: Context, account: Account, request: Log
     return ownGrant(context, account, request, present);
   }
   if (isReset) return { ...checkAnswer(await reset(context, endpoint, email, present)), email };
-  if (present !== undefined && account.email === email && request.invitation === undefined) {
+  const isLoggedIn = present !== undefined && account.email === email;
+  if (isLoggedIn && request.invitation === undefined) {
     const grant = await stillGranted(context, account, request, present);
     if (grant !== undefined) return grant;
   }
-  return { ...checkAnswer(await signUp(context, request, email)), email };
+  return { ...checkAnswer(await signUp(context, request, email, isLoggedIn)), email };
 }
 
 /** What the key in the configuration is for; undefined where the server does not know it any more. */
@@ -175,7 +173,7 @@ async function ownGrant(
     throw new SmError({
       code: 'forbidden',
       message: `The key is for workspace ${owner.workspaceId}, which is not the one that --workspace names.`,
-      hint: 'Leave --workspace away to take the workspace of the key, or give the other key.',
+      hint: 'Leave --workspace out to take the workspace of the key, or give the other key.',
     });
   }
   // The address stays with the key that was got for it.
@@ -192,7 +190,7 @@ async function askOwner(context: Context, endpoint: string, apiKey: string, assu
     throw new SmError({
       code: 'not_found',
       message: `${endpoint} does not tell which workspace a key is for.`,
-      hint: 'An older server does not know. Say it with --workspace <id>, as it is in the config.json of another machine.',
+      hint: 'Older servers do not know. Give it with --workspace <id>; it is in the config.json of another machine.',
       cause: error,
     });
   }
@@ -212,15 +210,20 @@ async function reset(
       code: error.code,
       message: error.message,
       hint:
-        'A new key is for whom has the present one: run this where one is logged in, or have the administrator of the ' +
-        'server make a key (sm server key create). An e-mail address alone is never enough.',
+        'Run this on a machine that is logged in, or ask the administrator of the server for a key (sm server key create). ' +
+        'An e-mail address alone is never enough.',
       ...(error.details === undefined ? {} : { details: error.details }),
       cause: error,
     });
   }
 }
 
-async function signUp(context: Context, request: LoginRequest, email: string): Promise<SetupAnswer> {
+async function signUp(
+  context: Context,
+  request: LoginRequest,
+  email: string,
+  isLoggedIn: boolean,
+): Promise<SetupAnswer> {
   const { endpoint, invitation } = request;
   const workspaceName = request.workspace ?? email.slice(0, email.indexOf('@'));
   try {
@@ -231,13 +234,24 @@ async function signUp(context: Context, request: LoginRequest, email: string): P
       ...(invitation === undefined ? {} : { invitation }),
     });
   } catch (error) {
-    if (!(error instanceof SmError) || error.code !== 'workspace_exists') throw error;
+    if (!(error instanceof SmError)) throw error;
+    if (error.code === 'forbidden' && isLoggedIn) {
+      const { code, message, details } = error;
+      throw new SmError({
+        code,
+        message,
+        hint: `This machine is logged in there as ${email} already; "sm login" alone logs in again.`,
+        ...(details === undefined ? {} : { details }),
+        cause: error,
+      });
+    }
+    if (error.code !== 'workspace_exists') throw error;
     throw new SmError({
       code: 'workspace_exists',
-      message: `${email} has a workspace at ${endpoint} already, and an e-mail address alone gives no key to it.`,
+      message: `${email} already has a workspace at ${endpoint}, and an e-mail address alone gives no key to it.`,
       hint:
-        'Take the key of a machine that is logged in ("apiKey" in its ~/.stackmemory/config.json): sm login --key - ' +
-        `--url ${endpoint}. Or have yourself invited: sm login ${email} --invitation <token>. Or get a new key with ` +
+        'Use the key of a machine that is logged in ("apiKey" in its ~/.stackmemory/config.json): sm login --key - ' +
+        `--url ${endpoint}. Or get an invitation: sm login ${email} --invitation <token>. Or get a new key with ` +
         `sm login ${email} --reset, which revokes all older keys of that address, so that its other machines have to ` +
         'log in again; the server asks for the present key, or its administrator has to do it.',
       ...(error.details === undefined ? {} : { details: error.details }),
@@ -254,7 +268,7 @@ function checkAnswer({ apiKey, workspaceId, projectId }: SetupAnswer): Grant {
   if (typeof apiKey !== 'string' || !isKeyShaped(apiKey) || !isFit(workspaceId) || workspaceId.trim() === '') {
     throw new SmError({
       code: 'unavailable',
-      message: 'The server answered, but with no usable key and workspace.',
+      message: 'The server answered without a usable key and workspace.',
       hint: 'Check that the address is that of a StackMemory server: its /v1/brain/health tells its version.',
     });
   }

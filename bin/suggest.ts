@@ -19,6 +19,48 @@ export function nearestWord(typed: string, known: readonly string[]): string | u
   return best?.word ?? known.find((word) => wanted.replace(/^-+/, '').length >= 2 && word.startsWith(wanted));
 }
 
+/** What other tools call it. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  add: 'record',
+  create: 'record',
+  new: 'record',
+  note: 'record',
+  remember: 'record',
+  save: 'record',
+  store: 'record',
+  write: 'record',
+  ask: 'recall',
+  find: 'recall',
+  get: 'recall',
+  grep: 'recall',
+  query: 'recall',
+  search: 'recall',
+  ls: 'list',
+  cat: 'show',
+  view: 'show',
+  change: 'edit',
+  modify: 'edit',
+  update: 'edit',
+  delete: 'retract',
+  forget: 'retract',
+  remove: 'retract',
+  rm: 'retract',
+  replace: 'supersede',
+  blame: 'why',
+  backup: 'export',
+  dump: 'export',
+  load: 'import',
+  restore: 'import',
+  init: 'setup',
+  install: 'setup',
+};
+
+/** The command of `known` that other tools call `typed`. */
+export function synonymOf(typed: string, known: readonly string[]): string | undefined {
+  const word = Object.hasOwn(SYNONYMS, typed) ? SYNONYMS[typed] : undefined;
+  return word !== undefined && known.includes(word) ? word : undefined;
+}
+
 /** `Did you mean X? ` with a blank at its end, or "". */
 export function didYouMean(typed: string, known: readonly string[]): string {
   const word = nearestWord(typed, known);

@@ -18,7 +18,7 @@ export const CONTENT_OPTIONS: readonly OptionSpec[] = [
   { flags: '--summary <text>', summary: 'What happened and why; "-" reads it from stdin' },
   { flags: '--conclusion <text>', summary: 'What to do next time; "-" reads it from stdin' },
   { flags: '--kind <kind>', summary: `One of ${ENTRY_KINDS.join(', ')}`, values: ENTRY_KINDS },
-  { flags: '--agent <name>', summary: 'Who says so (default: found by itself)', suggestions: KNOWN_AGENTS },
+  { flags: '--agent <name>', summary: 'Who says so (default: detected)', suggestions: KNOWN_AGENTS },
   { flags: '--tags <list>', summary: 'Tags, separated by commas' },
   { flags: '--tag <text>', summary: 'One tag; may be repeated', isRepeatable: true },
   { flags: '--refs <list>', summary: 'Files, links, commits or issues it is about, separated by commas' },
@@ -33,7 +33,7 @@ export const ALLOW_SECRET_OPTION: OptionSpec = {
 
 export const ALLOW_ECHO_OPTION: OptionSpec = {
   flags: '--allow-echo',
-  summary: 'Record it although the brain has handed it out before',
+  summary: 'Record it even if the brain has handed it out before',
 };
 
 /** For a request that writes. */
@@ -60,13 +60,13 @@ export const SINCE_OPTION: OptionSpec = {
 /** What recall and list can be narrowed by besides FILTER_OPTIONS. */
 export const NARROWING_OPTIONS: readonly OptionSpec[] = [
   SINCE_OPTION,
-  { flags: '--until <time>', summary: 'Only what is older; a day is meant to its end' },
+  { flags: '--until <time>', summary: 'Only what is older; a date includes the whole day' },
   { flags: '--ref <text>', summary: 'Only entries about this file, link, issue or commit (also abbreviated)' },
   { flags: '--status <state>', summary: `Only entries that are ${ENTRY_STATUSES.join(', ')}`, values: ENTRY_STATUSES },
 ];
 
 export function limitOption(limitDefault: number): OptionSpec {
-  return { flags: '--limit <count>', summary: `At most so many (default ${limitDefault}, up to ${RESULTS_MAX})` };
+  return { flags: '--limit <count>', summary: `How many at most (default ${limitDefault}, up to ${RESULTS_MAX})` };
 }
 
 /** The content that flags give; a field whose flag is absent is absent. Reads stdin for a `-`. */

@@ -172,7 +172,7 @@ function explainListening(error: unknown, address: string, port: number): unknow
     default:
       return new SmError({
         code: 'bad_request',
-        message: `${address} is no address of this machine.`,
+        message: `${address} is not an address of this machine.`,
         hint: 'Leave --host out for tailnet and loopback; 0.0.0.0 is every network that this machine is in.',
         cause: error,
       });

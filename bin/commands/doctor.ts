@@ -39,7 +39,7 @@ async function inspectEmbeddings(context: Context): Promise<Finding[]> {
     return [{ check, status: 'ok', message: `${address.model} at ${address.url}, ${dimensions} dimensions` }];
   } catch (error) {
     const { message } = withoutSecrets(toSmError(error).toJSON(), [address.apiKey]);
-    const remedy = 'Recall goes by words alone. Mend the address, or end it with "sm embeddings off".';
+    const remedy = 'Recall uses words alone. Correct the address, or turn it off with "sm embeddings off".';
     return [{ check, status: 'warning', message, remedy }];
   }
 }

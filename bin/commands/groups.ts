@@ -20,7 +20,7 @@ const BRAIN: CommandGroup = {
     {
       name: 'context',
       args: '[...query]',
-      summary: 'What a prompt should know, within a budget of tokens',
+      summary: 'What an agent should know, within a token budget',
       load: () => import('./brain/context.ts'),
     },
     {
@@ -47,13 +47,13 @@ const BRAIN: CommandGroup = {
     {
       name: 'useful',
       args: '<id>',
-      summary: 'Say that an entry proved right: it counts for more',
+      summary: 'Mark an entry as proven right; it counts for more',
       load: async () => ({ command: (await import('./brain/feedback.ts')).useful }),
     },
     {
       name: 'stale',
       args: '<id>',
-      summary: 'Say that an entry no longer holds: it counts for less',
+      summary: 'Mark an entry as out of date; it counts for less',
       load: async () => ({ command: (await import('./brain/feedback.ts')).stale }),
     },
     {
@@ -65,7 +65,7 @@ const BRAIN: CommandGroup = {
     {
       name: 'log',
       args: '',
-      summary: 'What was written lately, change by change',
+      summary: 'Recent changes, one by one',
       load: () => import('./brain/log.ts'),
     },
     {
@@ -77,31 +77,31 @@ const BRAIN: CommandGroup = {
     {
       name: 'sync',
       args: '',
-      summary: 'Push and pull now, instead of when the host does',
+      summary: 'Push and pull now, without waiting for the host',
       load: () => import('./brain/sync.ts'),
     },
     {
       name: 'conflicts',
       args: '[id]',
-      summary: 'Versions that lost without having been seen, side by side',
+      summary: 'Versions that lost unseen, beside the current one',
       load: () => import('./brain/conflicts.ts'),
     },
     {
       name: 'resolve',
       args: '<id>',
-      summary: 'End a conflict with the version that is to hold',
+      summary: 'Settle a conflict by saying which version holds',
       load: () => import('./brain/resolve.ts'),
     },
     {
       name: 'export',
       args: '',
-      summary: 'All of the brain as JSON lines, or this project as Markdown',
+      summary: 'Write the whole brain as JSON lines, or this project as Markdown',
       load: () => import('./brain/export.ts'),
     },
     {
       name: 'import',
       args: '[place]',
-      summary: 'Merge an export, or plain JSON lines',
+      summary: 'Merge an export, JSON lines, or the records of other tools',
       load: () => import('./brain/import.ts'),
     },
   ],
@@ -111,14 +111,19 @@ const HOST: CommandGroup = {
   name: 'host',
   summary: 'The background process that owns the brain',
   commands: [
-    { name: 'status', args: '', summary: 'Whether it runs, and how it is', load: () => import('./host/status.ts') },
+    {
+      name: 'status',
+      args: '',
+      summary: 'Whether it is running, and its state',
+      load: () => import('./host/status.ts'),
+    },
     {
       name: 'stop',
       args: '',
       summary: 'End it; the next command starts it again',
       load: () => import('./host/stop.ts'),
     },
-    { name: 'logs', args: '', summary: 'What it wrote to its log', load: () => import('./host/logs.ts') },
+    { name: 'logs', args: '', summary: 'Show its log', load: () => import('./host/logs.ts') },
     { name: 'run', args: '', summary: 'Keep it running, as a service', load: () => import('./host/run.ts') },
   ],
 };
@@ -127,12 +132,12 @@ const EMBEDDINGS: CommandGroup = {
   name: 'embeddings',
   summary: 'Recall by meaning, with a model of your own choice',
   commands: [
-    { name: 'on', args: '', summary: 'Try an address, and use it', load: () => import('./embeddings/on.ts') },
-    { name: 'off', args: '', summary: 'Go by words alone', load: () => import('./embeddings/off.ts') },
+    { name: 'on', args: '', summary: 'Try an embeddings server, and use it', load: () => import('./embeddings/on.ts') },
+    { name: 'off', args: '', summary: 'Recall by words alone', load: () => import('./embeddings/off.ts') },
     {
       name: 'status',
       args: '',
-      summary: 'Whether it works, how far it is',
+      summary: 'Whether they work, and how far along they are',
       load: () => import('./embeddings/status.ts'),
     },
   ],
@@ -157,7 +162,7 @@ const SERVER: CommandGroup = {
     {
       name: 'workspace',
       args: '<action>',
-      summary: 'The workspaces that there are: list',
+      summary: 'The workspaces of the server: list',
       load: () => import('./server/workspace.ts'),
     },
     {
@@ -184,7 +189,7 @@ const PORTAL: CommandGroup = {
     {
       name: 'token',
       args: '',
-      summary: 'The token that lets in, or another one',
+      summary: 'Show the token for the page, or make a new one',
       load: () => import('./portal/token.ts'),
     },
     {
@@ -208,7 +213,7 @@ const TOP_LEVEL: CommandGroup = {
       load: () => import('./login.ts'),
     },
     { name: 'logout', args: '', summary: 'Forget the key; what is here stays', load: () => import('./logout.ts') },
-    { name: 'setup', args: '[agent]', summary: 'Connect an agent with the brain', load: () => import('./setup.ts') },
+    { name: 'setup', args: '[agent]', summary: 'Connect an agent to the brain', load: () => import('./setup.ts') },
     {
       name: 'hook',
       args: '<event>',

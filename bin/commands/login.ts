@@ -96,8 +96,8 @@ async function settle(
     const { code, message, hint, details } = error;
     throw new SmError({
       code,
-      message: `Logged in, but the brain did not follow: ${message}`,
-      hint: `${hint ?? ''} Then run sm login again, without anything else: it does what is left.`.trim(),
+      message: `Logged in, but the brain could not be brought along: ${message}`,
+      hint: `${hint ?? ''} Then run sm login again, without arguments: it does what is left.`.trim(),
       ...(details === undefined ? {} : { details }),
       cause: error,
     });
@@ -123,7 +123,8 @@ async function settleBrain(
   const { adopted, remaining } = options.isSet('no-adopt')
     ? { adopted: 0, remaining: await countEntries(brain, '') }
     : await adoptEntries(context, brain, workspaceId);
-  if (adopted > 0 && !options.isSet('json')) await context.stdout.write(`adopted ${adopted} recorded before\n`);
+  if (adopted > 0 && !options.isSet('json'))
+    await context.stdout.write(`adopted ${counted(adopted, 'entry', 'entries')} recorded before login\n`);
   if (remaining > 0) {
     await say(
       `In no workspace, because recorded before: ${counted(remaining, 'entry', 'entries')}, which recall does not find ` +

@@ -11,6 +11,7 @@ import { escapeText } from '../print/escape.ts';
 import { writeJson } from '../print/json.ts';
 import { createView, type View } from '../print/view.ts';
 import { programWords } from '../npm.ts';
+import { didYouMean } from '../suggest.ts';
 import { wordOf } from '../values.ts';
 
 type Agents = ReturnType<typeof loadAgents>;
@@ -63,7 +64,8 @@ async function chooseAgents(
   const agent = CODING_AGENTS.find((known) => known === named);
   if (agent !== undefined) return [agent];
   if (named !== undefined) {
-    throw usageError(`There is no agent ${quoteShort(named)} to set up.`, `There are ${CODING_AGENTS.join(', ')}.`);
+    const hint = `${didYouMean(named, CODING_AGENTS)}Choose one of ${CODING_AGENTS.join(', ')}.`;
+    throw usageError(`There is no agent ${quoteShort(named)} to set up.`, hint);
   }
   const found = detectAgents(context.env);
   if (found.length === 0) {

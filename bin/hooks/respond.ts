@@ -105,5 +105,5 @@ async function atEnd(context: Context, options: Options, { input }: HookCall): P
 function warningOf(hit: RecallHit, fence: string): string {
   const { entryId, title, conclusion } = withoutPrivate(hit);
   const said = { id: entryId, title, conclusion: conclusion.slice(0, WARNING_CHARACTERS_MAX) };
-  return `StackMemory: something like this was tried here before, and failed; "sm brain show ${entryId}" has all of it.\n${framed(fence, said)}`;
+  return `StackMemory: something like this was tried here before and failed; "sm brain show ${entryId}" has the details.\n${framed(fence, said)}`;
 }

@@ -1,11 +1,13 @@
 /** Cutting, padding and wrapping by columns rather than characters. Input has passed escape.ts and holds no colours. */
 import type { View } from './view.ts';
 
+type Measure = Pick<View, 'measure'>;
+
 /** Made at first use: it costs a third of a command's whole time. */
 let graphemes: Intl.Segmenter | undefined;
 
 /** `text` in at most `width` columns, with `…` where it was cut. */
-export function truncate(view: View, text: string, width: number): string {
+export function truncate(view: Measure, text: string, width: number): string {
   if (view.measure(text) <= width) return text;
   let kept = '';
   let columns = 0;
@@ -18,17 +20,17 @@ export function truncate(view: View, text: string, width: number): string {
 }
 
 /** `text` filled up with blanks to `width` columns. */
-export function pad(view: View, text: string, width: number): string {
+export function pad(view: Measure, text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - view.measure(text)));
 }
 
 /** Lines of at most `width` columns; the text's own line breaks stay. Words longer than a line are broken. */
-export function wrap(view: View, text: string, width: number): string[] {
+export function wrap(view: Measure, text: string, width: number): string[] {
   if (width === Infinity) return text.split('\n');
   return text.split('\n').flatMap((line) => wrapLine(view, line.replaceAll('\t', '  '), Math.max(1, width)));
 }
 
-function wrapLine(view: View, line: string, width: number): string[] {
+function wrapLine(view: Measure, line: string, width: number): string[] {
   if (view.measure(line) <= width) return [line];
   const indent = /^ */.exec(line)?.[0].slice(0, Math.floor(width / 2)) ?? '';
   const lines: string[] = [];

@@ -1,12 +1,26 @@
-/** The acknowledgement of a record: printed only once the entry is on disk. */
+/** The acknowledgement of a write: printed only once it is on disk. On a terminal a long title is cut, the id never. */
 import type { SimilarEntry } from '../../lib/brain/recall-contract.ts';
 import type { Written } from '../../lib/brain/contract.ts';
 import type { Entry } from '../../lib/core/entry.ts';
 import { hasPrivate } from '../../lib/core/private.ts';
 import { escapeLine } from './escape.ts';
+import { truncate } from './layout.ts';
+import type { View } from './view.ts';
 
-export function recordedLine(entry: Entry): string {
-  return `recorded ${entry.entryId}  ${escapeLine(entry.title)}\n`;
+/** Less of a title than this tells nothing, in columns. */
+const TITLE_COLUMNS_MIN = 8;
+
+/** @param remark what stands behind the title, with what parts it from that */
+export function doneLine(
+  view: Pick<View, 'width' | 'measure'>,
+  done: string,
+  entry: Pick<Entry, 'entryId' | 'title'>,
+  remark = '',
+): string {
+  const head = `${done} ${entry.entryId}`;
+  const room = view.width - view.measure(head) - view.measure(remark) - 2;
+  const title = room < TITLE_COLUMNS_MIN ? '' : `  ${truncate(view, escapeLine(entry.title), room)}`;
+  return `${head}${title}${remark}\n`;
 }
 
 /** What became of the texts that were given: what was masked, and what stays here. */

@@ -79,7 +79,7 @@ function syncFields(view: View, { sync, account, isLoggedIn }: StatusFacts): (re
     sync.pendingSince === null ? '' : `, the oldest for ${showDuration(Math.max(0, view.nowMs - sync.pendingSince))}`;
   return [
     ['server', `${account.endpoint} (${spoken})`],
-    ['sync', account.isAutomatic ? 'by itself, while the host runs' : 'by hand only ("sync.auto" is false)'],
+    ['sync', account.isAutomatic ? 'automatic, while the host runs' : 'by hand only ("sync.auto" is false)'],
     ['pending', sync.pending === 0 ? 'nothing' : `${counted(sync.pending, 'change')}${lag}`],
     ['last push', time(sync.lastPushAt)],
     ['last pull', time(sync.lastPullAt)],
@@ -98,7 +98,10 @@ function remarksOf(view: View, { status, sync, embeddings, conflicts, notAdopted
     remarks.push(clockText(offsetMs));
   }
   const lastError = sync?.lastError ?? null;
-  if (lastError !== null) remarks.push(`The last sync failed (${showTime(view, lastError.at)}): ${lastError.message}`);
+  if (lastError !== null) {
+    const remedy = lastError.code === 'unauthorized' ? ' Log in with a valid key: sm login --key -' : '';
+    remarks.push(`The last sync failed (${showTime(view, lastError.at)}): ${lastError.message}${remedy}`);
+  }
   if (sync !== undefined && sync.refusedCount > 0) {
     remarks.push(`Not synced: ${counted(sync.refusedCount, 'change')}, kept here and holding up no others:`);
     for (const { entryId, changeId, direction, code, message } of sync.refusals.slice(0, REFUSALS_SHOWN_MAX)) {

@@ -25,8 +25,8 @@ export function withLineEnds(lines: string, lineEnd: string): string {
 export function unreadable(kind: string, detail: string): SmError {
   return new SmError({
     code: 'config_invalid',
-    message: `it is no ${kind} that can be read (${detail}).`,
-    hint: 'Mend it first; nothing was changed.',
+    message: `it cannot be read as ${kind} (${detail}).`,
+    hint: 'Repair it first; nothing was changed.',
   });
 }
 

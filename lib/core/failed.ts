@@ -3,7 +3,11 @@ import type { Entry } from './entry.ts';
 
 /** What an experiment says that did not go well. */
 const FAILED =
-  /\b(?:fail(?:s|ed|ure|ing)?|(?:do|does|did|is|was|could|can)(?:n['’]t| not| never) (?:work|help|matter|worth)|no (?:gain|effect|improvement|difference|benefit)|slower|worse|regress\w*|revert\w*|rolled? back|abandon\w*|gave up|dead end|broke|rejected|not worth)\b/iu;
+  /\b(?:fail(?:s|ed|ure|ing)?|(?:do|does|did|is|was|could|can)(?:n['’]t| not| never) (?:work|help|matter|worth)|no (?:gain|effect|improvement|difference|benefit)|revert\w*|rolled? back|abandon\w*|gave up|dead end|rejected|not worth)\b/iu;
+/** What it may say as well of the price of something that went well, or of what was there before. */
+const WORSENED = /\b(?:slower|worse|regress\w*|broke)\b/iu;
+/** That it went well, and stays. */
+const KEPT = /(?<!\b(?:not|never|n['’]t) )\b(?:kept|keep it|adopted|shipped|merged|works well|in production now)\b/iu;
 
 export function hasFailed({
   title,
@@ -12,5 +16,6 @@ export function hasFailed({
   tags,
 }: Pick<Entry, 'title' | 'conclusion' | 'summary' | 'tags'>): boolean {
   if (tags.some((tag) => /^(?:failed|failure|rejected|dead-end)$/i.test(tag))) return true;
-  return FAILED.test(conclusion === '' ? `${title}\n${summary}` : `${title}\n${conclusion}`);
+  const told = conclusion === '' ? `${title}\n${summary}` : `${title}\n${conclusion}`;
+  return FAILED.test(told) || (WORSENED.test(told) && !KEPT.test(told));
 }

@@ -88,7 +88,7 @@ function vectorsOf(body: Buffer, count: number): Int8Array[] {
   try {
     answer = parseJson(body);
   } catch (error) {
-    throw new EmbeddingFailure('its answer is no JSON', { cause: error });
+    throw new EmbeddingFailure('its answer is not JSON', { cause: error });
   }
   const { data } = (answer ?? {}) as { data?: unknown };
   if (!Array.isArray(data) || data.length !== count)

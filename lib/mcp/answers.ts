@@ -13,9 +13,10 @@ export function done(line: string, structuredContent: Structure): CallToolResult
   return { content: [{ type: 'text', text: line }], structuredContent };
 }
 
-/** What was recorded earlier, framed. */
-export function recalled(fence: string, structuredContent: Structure): CallToolResult {
-  return { content: [{ type: 'text', text: framed(fence, structuredContent) }], structuredContent };
+/** What was recorded earlier, framed; `line` is ours and stands before it. */
+export function recalled(fence: string, structuredContent: Structure, line?: string): CallToolResult {
+  const text = `${line === undefined ? '' : `${line}\n`}${framed(fence, structuredContent)}`;
+  return { content: [{ type: 'text', text }], structuredContent };
 }
 
 /** A failure in words that a model can act on; it is an answer, so that the model sees it. */

@@ -43,6 +43,7 @@ export const hitShape = entryShape.extend({
   is_cut: z.boolean().optional().describe('Texts were cut; brain_show has all of them'),
 });
 
+export const missShape = z.object({ id: z.string(), title: z.string(), kind: z.string() });
 export const similarShape = z.object({ id: z.string(), title: z.string(), overlap: z.number() });
 
 export type ShownEntry = z.infer<typeof entryShape>;
@@ -74,6 +75,11 @@ function recordedAt(refs: readonly string[]): Pick<ShownEntry, 'recorded_at'> {
   const { isDirty, ...where } = provenanceOf(refs);
   const shown = { ...where, ...(isDirty === true ? { uncommitted_changes: true } : {}) };
   return Object.keys(shown).length === 0 ? {} : { recorded_at: shown };
+}
+
+export function showMiss(hit: RecallHit): z.infer<typeof missShape> {
+  const { id, title, kind } = showEntry(hit);
+  return { id, title, kind };
 }
 
 export function showHit(hit: RecallHit): ShownHit {

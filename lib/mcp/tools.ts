@@ -13,11 +13,12 @@ import type { ReadScope, Scope } from '../brain/contract.ts';
 import type { EntryFilter } from '../brain/recall-contract.ts';
 import { similarTo } from '../brain/similar-to.ts';
 import { CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN } from '../core/limits.ts';
+import { isNear, MISSES_MAX } from '../core/misses.ts';
 import { CONTEXT_FORMATS, ENTRY_KINDS } from '../core/vocabulary.ts';
 import { type Verdict, VERDICTS } from '../core/standing.ts';
 import { done, failed, recalled } from './answers.ts';
 import { DATA_NOTE } from '../core/frame.ts';
-import { entryShape, hitShape, showEntry, showHit, showSimilar, similarShape } from './entries.ts';
+import { entryShape, hitShape, missShape, showEntry, showHit, showMiss, showSimilar, similarShape } from './entries.ts';
 import type { McpRim } from './rim.ts';
 
 const RECALL_LIMIT_DEFAULT = 8;
@@ -96,7 +97,12 @@ export function registerTools(server: McpServer, rim: McpRim): void {
         'Finds what was tried, decided and learned before. Call it before making a plan. ' +
         'An empty answer means that nothing relevant is recorded; do not guess that something is.',
       inputSchema: recallInput,
-      outputSchema: z.object({ note: z.string(), found: z.number(), entries: z.array(hitShape) }),
+      outputSchema: z.object({
+        note: z.string(),
+        found: z.number(),
+        entries: z.array(hitShape),
+        nearest_misses: z.array(missShape).optional().describe('Where nothing is relevant: probably something else'),
+      }),
       annotations: READS,
     },
     (input) => answering(() => recall(rim, input)),
@@ -190,19 +196,29 @@ async function recall(rim: McpRim, input: z.infer<typeof recallInput>): Promise<
   const filter = filterOf(rim, input);
   const asOf = input.as_of === undefined ? {} : { asOfMs: await rim.asOfMs(input.as_of) };
   const [brain, scope] = await Promise.all([rim.brain(), rim.scope()]);
-  const hits = await brain.run('recall', {
+  const request = {
     scope: readScope(scope, input.all_projects),
     ...(input.query === undefined ? {} : { query: input.query }),
     ...filter,
     ...asOf,
     limit: input.limit ?? RECALL_LIMIT_DEFAULT,
     isLoose: input.loose === true,
-  });
+  };
+  const hits = await brain.run('recall', request);
   const structure = { note: DATA_NOTE, found: hits.length, entries: hits.map(showHit) };
   if (hits.length > 0) return recalled(rim.newFence(), structure);
+  const misses =
+    input.query === undefined || request.isLoose
+      ? []
+      : (await brain.run('recall', { ...request, isLoose: true, limit: MISSES_MAX })).filter(isNear).map(showMiss);
   const wider = input.all_projects === true ? '' : ' all_projects looks into the other projects.';
-  return done(`Nothing relevant is recorded.${wider}`, structure);
+  const line = `Nothing relevant is recorded.${wider}`;
+  if (misses.length === 0) return done(line, structure);
+  return recalled(rim.newFence(), { ...structure, nearest_misses: misses }, `${line} ${MISSES_NOTE}`);
 }
+
+const MISSES_NOTE =
+  'The nearest misses are probably about something else; brain_show has them in full, should a title say otherwise.';
 
 async function context(rim: McpRim, input: z.infer<typeof contextInput>): Promise<CallToolResult> {
   const [brain, scope] = await Promise.all([rim.brain(), rim.scope()]);

@@ -41,6 +41,15 @@ export interface Query {
 const PART =
   /(?<sign>(?<=^|\s)-)?(?:tag:(?<tag>"[^"]+"|[^\s"]+)|"(?<phrase>[^"]+)")|(?<=^|\s)-(?<excluded>[\p{L}\p{N}_](?:\S*[\p{L}\p{N}_+#])?)/giu;
 
+/** What a question begins with. */
+const ASKS =
+  /^\W*(?:what|why|how|when|where|which|who|should|shall|can|could|must|did|do|does|is|are|was|were|have|has)\b/iu;
+/** "What did we decide about …", "should we use …": of what is asked they say nothing, and few entries have them. */
+const FRAMES = new Set(
+  `agree agreed choose chose chosen decide decided decision ever happen happened happens know known learn learned learnt
+  think thought tried try trying use used using`.split(/\s+/u),
+);
+
 const HAS_WORD = /[\p{L}\p{N}]/u;
 
 interface Part {
@@ -110,11 +119,19 @@ function leaveOut(query: Query, said: string): void {
 
 function addWords(query: Query, plain: string): void {
   const seen = new Set<string>();
-  for (const word of wordsOf(plain)) {
+  for (const word of askedWords(plain)) {
     if (query.sequence.length + word.terms.length > QUERY_TERMS_MAX) break;
     query.sequence.push(...word.terms);
     const key = word.terms.join(' ');
     if (!seen.has(key)) query.words.push(word);
     seen.add(key);
   }
+}
+
+/** Without what only frames a question, where more is said. */
+function askedWords(plain: string): QueryWord[] {
+  const words = wordsOf(plain);
+  if (!ASKS.test(plain)) return words;
+  const asked = words.filter(({ text }) => !FRAMES.has(text.toLowerCase()));
+  return asked.length === 0 ? words : asked;
 }

@@ -43,7 +43,7 @@ export function syncedEndpoint({ apiKey, endpoint, ...account }: Account, worksp
  */
 export function parseEndpoint(text: string, source: string, code: 'bad_request' | 'config_invalid'): string {
   const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined;
-  const fault = url === undefined ? 'is no address' : endpointFault(url);
+  const fault = url === undefined ? MUST_BEGIN : endpointFault(url);
   if (url !== undefined && fault === undefined) {
     const hint = 'Let the server listen on another port, for example "sm serve --port 7788".';
     refuseBlockedPort(url.port, { source, code, hint });
@@ -57,8 +57,10 @@ export function parseEndpoint(text: string, source: string, code: 'bad_request' 
   });
 }
 
+const MUST_BEGIN = 'must begin with https:// or http://';
+
 function endpointFault(url: URL): string | undefined {
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must begin with https:// or http://';
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return MUST_BEGIN;
   if (url.username !== '' || url.password !== '') return 'must not hold a user name or a password';
   if (url.search !== '' || url.hash !== '') return 'must not have a query or a fragment';
   // The version is often copied along; every request adds it.

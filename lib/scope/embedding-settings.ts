@@ -24,7 +24,7 @@ export function embeddingSettingsOf({ embeddings }: Config): EmbeddingAddress | 
   if (username !== '' || password !== '') {
     throw new SmError({
       code: 'config_invalid',
-      message: 'config.json: "embeddings.url" is no address, or has a user or a password in it.',
+      message: 'config.json: "embeddings.url" is not an address, or has a user or password in it.',
       hint: 'Correct it, or run "sm embeddings on" anew; a key goes into "embeddings.apiKey".',
     });
   }

@@ -89,7 +89,7 @@ function locate(directory: string, file: string, env: Environment): Located {
   const around = findRepository(nearestDirectory(path.dirname(absolute)), env);
   const found = around.kind === 'repository' ? around : findRepository(nearestDirectory(absolute), env);
   if (found.kind !== 'repository' || found.worktreeDirectory === undefined) {
-    throw notFound(`${file} is in no git repository.`, 'Without one, look for it by "sm brain recall --ref".');
+    throw notFound(`${file} is not in a git repository.`, 'Without one, look for it by "sm brain recall --ref".');
   }
   const { gitDirectory, commonDirectory, worktreeDirectory } = found;
   // The last part may be a link that git tracks as such; its directory is where it really is.

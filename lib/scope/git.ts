@@ -70,7 +70,7 @@ export function commitsOf(directory: string, env: Environment, sinceMs?: number)
   if (found.kind !== 'repository') {
     throw new SmError({
       code: 'not_found',
-      message: `${directory} is in no git repository.`,
+      message: `${directory} is not in a git repository.`,
       hint: 'Name one: sm brain import <directory> --source git',
     });
   }

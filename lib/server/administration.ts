@@ -113,7 +113,7 @@ function revoke(what: string, run: (store: ChangeStore, prefix: string, nowMs: n
     if (await run(store, prefix, nowMs())) return { revoked: true, prefix };
     throw new SmError({
       code: 'not_found',
-      message: `No ${what} that is still good has the prefix ${JSON.stringify(prefix.slice(0, 40))}.`,
+      message: `No valid ${what} has the prefix ${JSON.stringify(prefix.slice(0, 40))}.`,
       hint: `"sm server ${what === 'key' ? 'key' : 'invite'} list" shows the prefixes.`,
     });
   };

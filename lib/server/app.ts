@@ -91,8 +91,8 @@ export function createServerApp(options: ServerOptions): ServerApp {
       await limits.countFailure(address);
       throw new SmError({
         code: 'unauthorized',
-        message: key?.isRevoked === true ? 'This key was revoked.' : 'A good key is needed.',
-        hint: 'Send Authorization: Bearer <apiKey>; "sm login" gets one.',
+        message: key?.isRevoked === true ? 'This key was revoked.' : 'A valid key is needed.',
+        hint: 'Send "Authorization: Bearer <apiKey>". With sm: log in with a valid key (sm login --key -).',
       });
     }
     request.set('caller', key);

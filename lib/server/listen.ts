@@ -113,7 +113,7 @@ function explainListening(error: unknown, host: string, port: number): unknown {
     case 'EAI_AGAIN':
       return new SmError({
         code: 'bad_request',
-        message: `${host} is no address of this machine.`,
+        message: `${host} is not an address of this machine.`,
         hint: 'Give --host 127.0.0.1 for this machine alone, or 0.0.0.0 for all.',
         cause: error,
       });

@@ -190,7 +190,7 @@ function claimOf({ replica, clientId }: PushRequest2, items: ReadChange[]): Repl
   if (clientId === '') {
     throw new SmError({
       code: 'bad_request',
-      message: 'clientId: is missing, so that nobody is told by replica.',
+      message: 'clientId: is missing, so replicas cannot be told apart.',
       details: { field: 'clientId' },
     });
   }

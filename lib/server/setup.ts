@@ -27,7 +27,10 @@ export async function signUp(
   if (answer.outcome === 'not_invited') {
     throw new SmError({
       code: 'forbidden',
-      message: 'Signing up here needs an invitation, and this is none that is still good.',
+      message:
+        invitation === undefined
+          ? 'Signing up here needs an invitation.'
+          : 'Signing up here needs an invitation, and this one is not valid (unknown, used, expired, revoked, or for another address).',
       hint: 'Ask whoever runs the server for one ("sm server invite create").',
     });
   }
@@ -35,7 +38,7 @@ export async function signUp(
   if (answer.outcome === 'created') return { apiKey: key.text, workspaceId, projectId };
   throw new SmError({
     code: 'workspace_exists',
-    message: 'This e-mail address has a workspace already.',
+    message: 'This e-mail address already has a workspace.',
     hint: 'Log in with its key, or ask for a new one ("sm login --reset").',
     details: { workspaceId, projectId },
   });
@@ -78,7 +81,7 @@ async function requireOwnAccount(
   if (account !== undefined && account.workspaceId === key?.workspaceId) return;
   throw new SmError({
     code: 'forbidden',
-    message: 'A new key is given to who shows a present key of that account, and to the administrator.',
-    hint: 'Send the present key as Authorization, or ask whoever runs the server ("sm server key create").',
+    message: 'Only the administrator, or somebody with a valid key of that account, can get a new key.',
+    hint: 'Send a valid key as Authorization, or ask whoever runs the server ("sm server key create").',
   });
 }

@@ -143,11 +143,11 @@ function standingStill(): Failure {
   return {
     code: 'unavailable',
     message: 'The server says that there is more, but its cursor does not move.',
-    hint: 'It may be of another make, or broken; its administrator can tell.',
+    hint: 'It may be another program, or broken; ask its administrator.',
     isTransient: false,
   };
 }
 
 function restless(what: string): Failure {
-  return { code: 'unavailable', message: `The sync did not come to rest: ${what} again and again.`, isTransient: true };
+  return { code: 'unavailable', message: `The sync did not settle: ${what} again and again.`, isTransient: true };
 }

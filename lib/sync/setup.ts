@@ -2,9 +2,15 @@
 import * as v from 'valibot';
 import { SmError } from '../core/errors.ts';
 import type { SetupAnswer } from '../protocol/wire.ts';
-import { call, CallFailure, type Server } from './transport.ts';
+import { ADDRESS_HINT, call, CallFailure, OFFLINE_HINT, type Server } from './transport.ts';
 
 const DEADLINE_MS = 20_000;
+
+/** Who logs in has nothing pending, and no address that is kept: in the place of what helps a sync. */
+const HINTS: Readonly<Record<string, string>> = {
+  [OFFLINE_HINT]: 'Check the address, and that the server is running ("sm serve"). Nothing was changed.',
+  [ADDRESS_HINT]: 'Check the address. Nothing was changed.',
+};
 
 const plain = v.pipe(v.string(), v.minLength(1), v.maxLength(512), v.regex(/^[^\p{Cc}]*$/u));
 const setupAnswer = v.object({ apiKey: plain, workspaceId: plain, projectId: plain });
@@ -79,14 +85,14 @@ async function ask<S extends v.GenericSchema>(
     throw new SmError({
       code,
       message,
-      ...(hint === undefined ? {} : { hint }),
+      ...(hint === undefined ? {} : { hint: HINTS[hint] ?? hint }),
       ...(details === undefined ? {} : { details }),
       cause: error,
     });
   }
   throw new SmError({
     code: 'unavailable',
-    message: `What answers at ${server.endpoint} is no sync server.`,
+    message: `What answers at ${server.endpoint} is not a sync server.`,
     hint: 'Check the address.',
   });
 }

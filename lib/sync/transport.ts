@@ -17,6 +17,9 @@ const ANSWER_BYTES_MAX = 4 * BATCH_BYTES_MAX;
 export const MESSAGE_CHARACTERS_MAX = 500;
 const RETRY_AFTER_MS_MAX = 3_600_000;
 
+export const OFFLINE_HINT = 'Everything works without it. What is pending is kept, and goes out when it answers.';
+export const ADDRESS_HINT = 'Check the address with "sm brain status"; "sm login --url …" sets it.';
+
 export interface Server {
   /** Address without a path or a trailing slash. */
   endpoint: string;
@@ -145,7 +148,7 @@ function parse(bytes: Uint8Array, response: Response): unknown {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
   } catch (error) {
     const type = response.headers.get('content-type') ?? 'no content type';
-    throw new CallFailure(strange(`its answer is no JSON (${type.slice(0, 60)})`), error);
+    throw new CallFailure(strange(`its answer is not JSON (${type.slice(0, 60)})`), error);
   }
 }
 
@@ -253,6 +256,10 @@ function describe(error: unknown, server: Server): Failure {
   if (typeof systemCode === 'string' && /^(CERT|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(systemCode)) {
     return { ...offline(`The certificate of ${where} is not trusted (${systemCode}).`), isTransient: false };
   }
+  if (typeof systemCode === 'string' && /^(?:ERR_SSL_|EPROTO)/.test(systemCode)) {
+    const hint = 'If the server speaks plain http, its address begins with http://.';
+    return { ...offline(`What answers at ${where} does not speak TLS (${systemCode}).`), hint };
+  }
   const text = cause instanceof Error ? cause.message : String(cause);
   return offline(`The connection to ${where} failed (${plainText(systemCode ?? toSmError(text).message)}).`);
 }
@@ -261,7 +268,7 @@ function offline(message: string): Failure {
   return {
     code: 'unavailable',
     message,
-    hint: 'Everything works without it. What is pending is kept, and goes out when it answers.',
+    hint: OFFLINE_HINT,
     isTransient: true,
   };
 }
@@ -269,8 +276,8 @@ function offline(message: string): Failure {
 function strange(what: string): Failure {
   return {
     code: 'unavailable',
-    message: `What answers is no sync server: ${what}.`,
-    hint: 'Check the address with "sm brain status"; "sm login --url …" sets it.',
+    message: `What answers is not a sync server: ${what}.`,
+    hint: ADDRESS_HINT,
     isTransient: false,
   };
 }

@@ -76,5 +76,5 @@ test('[X28] what is no such source is refused, by name', async () => {
   }
   expect(await run('x.json', '--source', 'elsewhere')).toEqual([2, expect.any(String)]);
   expect(await run('x.json', '--dry-run')).toEqual([2, expect.stringContaining('--dry-run goes with --source')]);
-  expect(await run('/', '--source', 'git')).toEqual([3, expect.stringContaining('no git repository')]);
+  expect(await run('/', '--source', 'git')).toEqual([3, expect.stringContaining('not in a git repository')]);
 }, 60_000);

@@ -87,7 +87,7 @@ test('[A9] OpenCode is told at each turn of a session what the brain knew at its
 
 test('[A10] OpenCode is told behind a command that it was tried and failed, and behind no other', async () => {
   const hooks = await load([process.execPath, smProgram()]);
-  expect(await bash(hooks, 'raise the pool of connections to 50')).toMatch(/^ran\n\n.*tried here before, and failed/s);
+  expect(await bash(hooks, 'raise the pool of connections to 50')).toMatch(/^ran\n\n.*tried here before and failed/s);
   expect(await bash(hooks, 'make dinner for eight people')).toBe('ran');
   expect(await bash(hooks, 'raise the pool of connections to 50', 'edit')).toBe('ran');
   expect(await bash(hooks, { odd: true })).toBe('ran');

@@ -73,7 +73,7 @@ describe('values', () => {
       Buffer.concat([Buffer.from(`node\0--switch\0sm.cjs\0brain\0record\0--title\0caf`), Buffer.from([...title, 0])]);
     const { code, err, brain } = await sm(argv, { commandLine: typed([0xe9]) });
     expect({ code, calls: brain.calls }).toEqual({ code: 2, calls: [] });
-    expect(err).toContain('is no UTF-8');
+    expect(err).toContain('is not valid UTF-8');
     expect(err).toContain('stdin');
     const failed = await sm([...argv.slice(0, 3), '--json', 'caf\uFFFD'], { commandLine: typed([0xed, 0xa0, 0x80]) });
     expect(JSON.parse(failed.err)).toMatchObject({ error: 'bad_request' });
@@ -135,6 +135,14 @@ describe('refusals', () => {
     [['brain', 'record', '--title', 'x', '--konclusion=1'], 'Did you mean --conclusion?'],
     [['brain', 'list', '--knd', 'note'], 'Did you mean --kind?'],
     [['brain', 'list', '--kind', 'descision'], 'Did you mean decision?'],
+    [['statsu'], 'Did you mean sm brain status?'],
+    [['search', 'x'], 'Did you mean sm brain recall?'],
+    [['brain', 'add'], 'Did you mean record?'],
+    [['brain', 'rm', 'x'], 'Did you mean retract?'],
+    [['init'], 'Did you mean setup?'],
+    [['--verison'], 'Did you mean --version?'],
+    [['server', 'key', 'lst'], 'Did you mean list?'],
+    [['setup', 'cluade'], 'Did you mean claude?'],
   ])('[X2] %j is refused with a suggestion', async (argv, expected) => {
     const { code, err, openings } = await sm(argv);
     expect(code).toBe(2);

@@ -218,21 +218,12 @@ describe('stdin', () => {
 
 describe('reading', () => {
   it('[X11] recall joins its words to one query and asks for this project', async () => {
-    const { brain } = await sm([
-      'brain',
-      'recall',
-      'flaky',
-      'retry',
-      '007',
-      '--kind',
-      'note',
-      '--tag',
-      'a',
-      '--tag',
-      'b',
-      '--agent',
-      'x',
-    ]);
+    const brain = new FakeBrain();
+    brain.put(entryOf());
+    await sm(
+      ['brain', 'recall', 'flaky', 'retry', '007', '--kind', 'note', '--tag', 'a', '--tag', 'b', '--agent', 'x'],
+      { brain },
+    );
     expect(brain.lastRequest('recall')).toEqual({
       scope: { workspaceId: 'w', projectId: 'p' },
       query: 'flaky retry 007',
@@ -240,7 +231,7 @@ describe('reading', () => {
       tags: ['a', 'b'],
       agent: 'x',
       limit: 10,
-      isLoose: true,
+      isLoose: false,
     });
   });
 
@@ -253,10 +244,40 @@ describe('reading', () => {
     const human = await sm(['brain', 'recall', 'what', '"is"']);
     expect(human.code).toBe(0);
     expect(human.out).toBe('Nothing relevant to "what \\"is\\"".\n');
-    expect(human.err).toContain('--org');
+    expect(human.err).toBe('Nothing is recorded yet. Begin with: sm brain record --title "…" --conclusion "…"\n');
     const machine = await sm(['brain', 'recall', 'x', '--json']);
     expect(machine.json()).toEqual([]);
     expect(machine.err).toBe('');
+  });
+
+  it('[X11] the nearest misses are named as such on stderr, and stdout says that nothing is relevant', async () => {
+    const brain = new FakeBrain();
+    brain.hasMissesOnly = true;
+    brain.put(entryOf());
+    const human = await sm(['brain', 'recall', 'sourdough'], { brain });
+    expect(human.out).toBe('Nothing relevant to "sourdough".\n');
+    expect(human.err).toContain('Nearest misses, probably about something else:\n');
+    expect(human.err).toContain(`${idOf(1).slice(0, 13)}  Retries hide the race\n`);
+    expect(human.err).toContain('--org for all projects');
+    expect(brain.lastRequest('recall')).toMatchObject({ isLoose: true, limit: 3 });
+    expect((await sm(['brain', 'recall', 'sourdough', '--json'], { brain })).json()).toEqual([]);
+  });
+
+  it.each(['list', 'log', 'recall'])('[X11] an empty %s says how to begin, or where else to look', async (command) => {
+    const first = await sm(['brain', command]);
+    expect(first.err).toContain('Begin with: sm brain record');
+    const brain = new FakeBrain();
+    brain.put(entryOf());
+    const asked: string[] = [];
+    brain.run = async (operation, request) => {
+      asked.push(operation);
+      const isProbe = operation === 'list' && 'limit' in request && request.limit === 1;
+      return (isProbe ? [entryOf()] : []) as never;
+    };
+    const later = await sm(['brain', command], { brain });
+    expect(later.err).toContain('--org for all projects');
+    expect((await sm(['brain', command, '--org'], { brain })).err).not.toContain('--org');
+    expect(asked).toContain('list');
   });
 
   it.each([
@@ -273,7 +294,7 @@ describe('reading', () => {
     ['1769767200000', 1769767200000],
     ['999999999w', 0],
   ])('[X12] --since %s is understood', async (since, expected) => {
-    const { brain } = await sm(['brain', 'list', '--since', since]);
+    const { brain } = await sm(['brain', 'list', '--json', '--since', since]);
     expect(brain.lastRequest('list').sinceMs).toBe(expected);
   });
 

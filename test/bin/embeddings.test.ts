@@ -35,11 +35,11 @@ it('[R34] an address that gives no vectors is not kept', async () => {
 
 it.each([
   [[], '--model is missing'],
-  [['--model', 'm', '--url', 'localhost:11434'], 'is no address'],
-  [['--model', 'm', '--url', 'https://user:pass@e.example/v1'], 'is no address'],
+  [['--model', 'm', '--url', 'localhost:11434'], 'is not an address'],
+  [['--model', 'm', '--url', 'https://user:pass@e.example/v1'], 'is not an address'],
   [['--model', 'm', '--url', 'http://e.example:6000/v1'], '--url names port 6000, to which no client connects'],
-  [['--model', 'm', '--dimensions', '0'], '--dimensions is no whole number'],
-  [['--model', 'm', '--timeout', 'soon'], '--timeout is no whole number'],
+  [['--model', 'm', '--dimensions', '0'], '--dimensions must be a whole number'],
+  [['--model', 'm', '--timeout', 'soon'], '--timeout must be a whole number'],
   [['--model', 'm', '--key', 'two words'], 'is no key'],
 ])('[R34] on %j is refused', async (words, message) => {
   const { code, err, embeddingsWritten } = await sm(['embeddings', 'on', ...words]);

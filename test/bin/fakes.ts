@@ -66,6 +66,8 @@ export class FakeBrain implements Brain {
   pack: ContextPack = { text: '', tokens: 0, budget: 2_000, entries: [], omitted: 0 };
   matched: WhyMatch[] = [];
   vectors: EmbeddingState | undefined;
+  /** Nothing is relevant; a loose question finds all there is. */
+  hasMissesOnly = false;
   isClosed = false;
   /** Thrown by the next call. */
   failure: Error | undefined;
@@ -170,7 +172,13 @@ export class FakeBrain implements Brain {
         }));
       }
       case 'recall':
-        return [...this.entries.values()].map((entry) => ({ ...entry, score: 0.5 }));
+        if (this.hasMissesOnly && (request as RequestOf<'recall'>).isLoose !== true) return [];
+        return [...this.entries.values()].map((entry) => ({
+          ...entry,
+          score: 0.5,
+          matched: [],
+          reasons: { words: 0.5, order: 0, lowered: 0, relevance: this.hasMissesOnly ? 0.1 : 0.5 },
+        }));
       case 'context':
         return this.pack;
       case 'embeddingState':

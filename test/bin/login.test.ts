@@ -164,6 +164,24 @@ describe('login again', () => {
     expect({ code: outcome.code, written: outcome.written }).toEqual({ code: 5, written: [] });
   });
 
+  it('[S18] an invitation that is used up says so to who is logged in there already', async () => {
+    const signUp = new SmError({ code: 'forbidden', message: 'Signing up here needs an invitation.', hint: 'Ask.' });
+    const again = await sm([...EMAIL, '--invitation', 'used'], { account: LOGGED_IN, server: { signUp } });
+    expect(again.code).toBe(6);
+    expect(again.err).toContain('is logged in there as ada@example.org already; "sm login" alone logs in again.');
+    const first = await sm([...EMAIL, '--invitation', 'used'], { server: { signUp } });
+    expect(first.err).toContain('Ask.');
+  });
+
+  it.each(['127.0.0.1:7788', 'localhost:7788', 'sync.example.org'])(
+    '[S18] --url %s is told to begin with a scheme',
+    async (url) => {
+      const { code, err, asked } = await sm(['login', 'a@b.c', '--url', url]);
+      expect({ code, asked }).toEqual({ code: 2, asked: [] });
+      expect(err).toContain('--url must begin with https:// or http://');
+    },
+  );
+
   it('[S18] to another workspace says that the entries of the first stay there', async () => {
     const brain = new FakeBrain();
     brain.counts.set('old', 7);
@@ -336,7 +354,7 @@ describe('adoption', () => {
     expect(requests).toHaveLength(3);
     expect(new Set(requests.map((request) => (request as { requestId: string }).requestId)).size).toBe(3);
     for (const request of requests) expect(request).toMatchObject({ workspaceId: 'w', limit: 1_000 });
-    expect(out).toContain('adopted 2345 recorded before\n');
+    expect(out).toContain('adopted 2345 entries recorded before login\n');
   });
 
   it('[S19] leaves them with --no-adopt, and says how many and how to have them later', async () => {
@@ -363,7 +381,7 @@ describe('adoption', () => {
     brain.failure = new SmError({ code: 'disk_full', message: 'The disk is full.', hint: 'Free some space.' });
     const { code, err, written } = await sm(EMAIL, { brain });
     expect({ code, written: written.length }).toEqual({ code: 7, written: 1 });
-    expect(err).toContain('Logged in, but the brain did not follow: The disk is full.');
+    expect(err).toContain('Logged in, but the brain could not be brought along: The disk is full.');
     expect(err).toContain('run sm login again');
   });
 

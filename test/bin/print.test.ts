@@ -91,6 +91,30 @@ describe('width', () => {
     );
   });
 
+  it.each([60, 80])('[X14] what was done stands on one line of %i columns, and has its id', async (columns) => {
+    const title = '世界の記憶 wide '.repeat(20);
+    for (const command of [
+      ['record', '--title', title],
+      ['retract', idOf(2)],
+      ['useful', idOf(2)],
+      ['supersede', idOf(2), idOf(1)],
+    ]) {
+      const { out } = await sm(['brain', ...command], { brain: brainOf({}, { title }), columns });
+      const lines = out.trimEnd().split('\n');
+      for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
+      expect(lines[0]).toMatch(/ [0-9a-f-]{36}(?: |$)/);
+    }
+  });
+
+  it.each([48, 60, 80, 200])('[X14] pages of help fit %i columns, but for their examples', async (columns) => {
+    const { json } = await sm(['help', '--json']);
+    const { commands } = json() as { commands: { command: string }[] };
+    for (const words of [[], ['brain'], ...commands.map(({ command }) => command.split(' ').slice(1))]) {
+      const [page = ''] = (await sm(['help', ...words], { columns })).out.split(/\n(?:Examples|Start with)\n/);
+      expect(page.split('\n').filter((line) => line.length > columns)).toEqual([]);
+    }
+  });
+
   it('[X14] piped output is never cut', async () => {
     const { out } = await sm(['brain', 'recall'], { brain });
     expect(out).toContain('x'.repeat(300));
@@ -193,7 +217,8 @@ describe('help', () => {
   });
 
   it('[X22] the version is printed alone', async () => {
-    for (const argv of [['--version'], ['-v'], ['version']]) expect((await sm(argv)).out).toBe('1.2.3\n');
+    for (const argv of [['--version'], ['-v'], ['version'], ['brain', '--version']])
+      expect((await sm(argv)).out).toBe('1.2.3\n');
     expect((await sm(['--version', '--json'])).json()).toEqual({ version: '1.2.3' });
   });
 });

@@ -250,6 +250,13 @@ describe('status', () => {
     return sm(['brain', 'status', ...argv], { account: LOGGED_IN, ...options, brain });
   }
 
+  it('[S15] a key that is refused is told of with what to do', async () => {
+    const lastError = { code: 'unauthorized', message: 'This key was revoked.', at: NOW_MS } as const;
+    expect((await status([], { lastError })).out).toContain(
+      'This key was revoked. Log in with a valid key: sm login --key -',
+    );
+  });
+
   it('[X7] tells how far the brain has come with its server', async () => {
     const refusal = {
       direction: 'push' as const,
@@ -352,7 +359,7 @@ describe('status', () => {
   });
 
   it('[S17] says whether the host syncs by itself', async () => {
-    expect((await status([])).out).toContain('by itself');
+    expect((await status([])).out).toContain('automatic');
     const byHand = await status([], {}, { account: { ...LOGGED_IN, isAutomatic: false } });
     expect(byHand.out).toContain('by hand only');
   });

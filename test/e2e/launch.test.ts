@@ -98,7 +98,7 @@ test.skipIf(process.platform !== 'linux')('[X1] bytes that are no UTF-8 are refu
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   expect(JSON.parse(stderr)).toMatchObject({
     error: 'bad_request',
-    message: expect.stringContaining('no UTF-8') as string,
+    message: expect.stringContaining('not valid UTF-8') as string,
   });
   expect(fs.existsSync(path.join(home, 'none'))).toBe(false);
 });

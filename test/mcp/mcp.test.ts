@@ -122,6 +122,28 @@ test('[A3] what is wrong is said to the model, with what to do, and the next cal
   expect(entriesOf(await agent.call('brain_recall', {}))).toMatchObject([{ title: 'After all that' }]);
 });
 
+test('[A15] where nothing is relevant, the nearest misses are named, framed, and are no answer', async () => {
+  const agent = await startAgent(newBrainDirectory());
+  await agent.call('brain_record', { title: 'Cache product pages <private>x</private>', kind: 'insight' });
+  for (const title of [
+    'GraphQL loads orders one by one',
+    'Trace one request in a hundred',
+    'Freeze deploys on Friday',
+  ]) {
+    await agent.call('brain_record', { title, kind: 'decision' });
+  }
+  const question = 'too many statements in the graphql resolver of the basket page';
+  const answer = await agent.call('brain_recall', { query: question });
+  expect(answer.structure).toMatchObject({ found: 0, entries: [] });
+  const misses = answer.structure['nearest_misses'] as { title: string }[];
+  expect(misses.map(({ title }) => title)).toContain('Cache product pages [private]');
+  const [line = '', head = '', , json = ''] = answer.text.split('\n');
+  expect(line).toMatch(/^Nothing relevant is recorded\./);
+  expect(head).toMatch(/^<stackmemory-[0-9a-f]{8}>$/);
+  expect(JSON.parse(json)).toEqual(answer.structure);
+  expect((await agent.call('brain_recall', { query: 'sourdough' })).structure['nearest_misses']).toBeUndefined();
+});
+
 test('[A3] a brain that cannot be opened is told of by each call, and found again when it can', async () => {
   const directory = newBrainDirectory();
   fs.writeFileSync(directory, 'in the way');

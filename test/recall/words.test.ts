@@ -90,6 +90,17 @@ test('[R10] in a sentence quotes and dashes are punctuation; what is left out is
   });
 });
 
+test.each([
+  ['should we use redis', ['redis']],
+  ['What did we decide about mail?', ['mail']],
+  ['have we ever tried kafka for the job queue', ['kafka', 'job', 'queue']],
+  ['use redis', ['use', 'redis']],
+  ['what should we use', ['use']],
+  ['when does the decision log grow', ['log', 'grow']],
+])('[R18] %s asks for %j', (question, asked) => {
+  expect(parseQuery(question).words.map(({ text }) => text)).toEqual(asked);
+});
+
 test('[R7] a name counts as its parts, a script without spaces by its pairs', () => {
   const covered = (query: string, ...terms: string[]) =>
     coverageOf(

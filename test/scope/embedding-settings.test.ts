@@ -27,7 +27,7 @@ it.each(['http://user:secret@e/v1', 'http://user@e/v1', 'http://[nowhere/v1'])(
   '[R33] %s is refused, unrepeated',
   (url) => {
     const read = () => embeddingSettingsOf({ embeddings: { url, model: 'm' } });
-    expect(read).toThrow('is no address, or has a user');
+    expect(read).toThrow('is not an address, or has a user');
     expect(read).not.toThrow('secret');
   },
 );

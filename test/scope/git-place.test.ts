@@ -80,7 +80,7 @@ test('[R25] a file that is gone is known all the same; what has no answer is sai
   expectNone('no commit of untracked.txt', 'untracked.txt');
   expectNone('no commit of never.txt', 'never.txt');
   expectNone('not a file of the repository', '.');
-  expectNone('in no git repository', 'x', undefined, undefined, box.path('no-repository'));
+  expectNone('not in a git repository', 'x', undefined, undefined, box.path('no-repository'));
   expectNone('no commits yet', 'x', undefined, undefined, box.path('unborn'));
 });
 

@@ -10,6 +10,7 @@ import { openEmbeddedServerStore } from '../../lib/server/embedded-store.ts';
 import type { ChangeStore } from '../../lib/server/store.ts';
 import { openMemoryStore, type OpenStore } from '../../lib/store/pglite.ts';
 import type { SyncOptions } from '../../lib/sync/options.ts';
+import { readKey } from '../../lib/sync/setup.ts';
 import { syncOnce } from '../../lib/sync/sync-once.ts';
 import { v7 as uuidv7 } from 'uuid';
 import { openMemorySession } from '../support/memory-store.ts';
@@ -98,6 +99,14 @@ async function serverChanges(): Promise<number> {
   return (await serverStore.history({ ...history, limit: 10_000, bytesMax: 1e9 })).items.length;
 }
 
+test('[S18] who logs in where nothing answers, or speaks TLS, is told to check the address', async () => {
+  const apiKey = server.key.apiKey;
+  const unserved = readKey({ endpoint: 'http://127.0.0.1:9', apiKey });
+  await expect(unserved).rejects.toMatchObject({ code: 'unavailable', hint: /Check the address.*sm serve/ });
+  const plain = readKey({ endpoint: server.url.replace('http:', 'https:'), apiKey });
+  await expect(plain).rejects.toMatchObject({ code: 'unavailable', hint: /plain http/ });
+});
+
 test.each([
   ['status:500', 'unavailable', /answered 500/],
   ['status:429,retry=1', 'rate_limited', /answered 429/],
@@ -105,8 +114,8 @@ test.each([
   ['status:403', 'forbidden', /answered 403/],
   ['cut:head', 'unavailable', /connection .* failed/],
   ['cut:body', 'unavailable', /connection .* failed/],
-  ['html', 'unavailable', /no sync server/],
-  ['garbage', 'unavailable', /no sync server/],
+  ['html', 'unavailable', /not a sync server/],
+  ['garbage', 'unavailable', /not a sync server/],
   ['huge', 'unavailable', /more than|not answered|not get through/],
   ['redirect:http://127.0.0.1:9/', 'unavailable', /answered 302/],
   ['hang', 'unavailable', /not answered within/],

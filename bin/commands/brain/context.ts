@@ -13,13 +13,13 @@ export const command: CommandModule = {
   options: [
     {
       flags: '--budget <tokens>',
-      summary: `At most so many tokens (default ${BUDGET_DEFAULT}, ${CONTEXT_TOKENS_MIN} to ${CONTEXT_TOKENS_MAX})`,
+      summary: `How many tokens at most (default ${BUDGET_DEFAULT}, ${CONTEXT_TOKENS_MIN} to ${CONTEXT_TOKENS_MAX})`,
     },
     { flags: '--format <format>', summary: `One of ${CONTEXT_FORMATS.join(', ')}`, values: CONTEXT_FORMATS },
     { flags: '--org', summary: 'After this project, the others of the workspace' },
   ],
   notes:
-    'To be put into a prompt: what is relevant to the query or, without one, what was decided, what was tried and failed,\n' +
+    'For a prompt: what is relevant to the query or, without one, what was decided, what was tried and failed,\n' +
     'and what is new. A line of each comes first, then as much in full as there is room for, then ids for "sm brain show".\n' +
     'It is framed as data, and an entry cannot leave the frame. Tokens are those of o200k_base; other models count others.\n' +
     'With --json the text comes with its tokens and the entries in it.',

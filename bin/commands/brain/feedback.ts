@@ -1,13 +1,14 @@
 /** `sm brain useful` and `sm brain stale`: says how an entry proved itself. Moves its confidence by a bounded step. */
 import type { Verdict } from '../../../lib/core/standing.ts';
 import type { CommandModule } from '../../command.ts';
-import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
+import { doneLine } from '../../print/recorded.ts';
+import { createView } from '../../print/view.ts';
 import { withBrain } from '../../session.ts';
 
 const NOTES: Readonly<Record<Verdict, string>> = {
   useful:
-    'Raises its confidence by a quarter of what it lacks to 95 %, and never beyond. The change is in the log, and is synced.',
+    'Raises its confidence by a quarter of the way to 95 %, never beyond. The change is in the log, and is synced.',
   stale:
     'Halves its confidence, and never below 5 %. Below 20 % it is left out of contexts that nobody asked for, and comes\n' +
     'behind others in recall. Where you know what holds instead, record that with --supersedes.',
@@ -25,9 +26,13 @@ function feedbackCommand(verdict: Verdict): CommandModule {
           reference: { workspaceId: location.workspaceId, idOrPrefix: id },
           verdict,
         });
-        const sure = `${Math.round(100 * entry.confidence)} % sure now`;
-        if (options.isSet('json')) await writeJson(context, entry);
-        else await context.stdout.write(`${verdict} ${entry.entryId}  ${escapeLine(entry.title)} (${sure})\n`);
+        if (options.isSet('json')) {
+          await writeJson(context, entry);
+        } else {
+          const view = await createView(context, options, entry.title);
+          const sure = ` (${Math.round(100 * entry.confidence)} % sure now)`;
+          await context.stdout.write(doneLine(view, verdict, entry, sure));
+        }
         return 0;
       });
     },

@@ -11,7 +11,7 @@ import { withBrain } from '../../session.ts';
 
 export const command: CommandModule = {
   options: [],
-  notes: 'The version with the later time wins; of equal times the one with the greater hash.',
+  notes: 'The version with the later time wins; at equal times, the one with the greater hash.',
   examples: ['sm brain history 01980c2e-7f3a', 'sm brain history 01980c2e-7f3a --json'],
   async run(context, [id = ''], options) {
     return withBrain(context, options, async (brain, location) => {

@@ -28,7 +28,7 @@ const REFUSED_SHOWN_MAX = 20;
 
 export const command: CommandModule = {
   options: [
-    { flags: '--source <source>', summary: `What it is instead: ${SOURCES.join(', ')}`, values: SOURCES },
+    { flags: '--source <source>', summary: `Read what another tool keeps: ${SOURCES.join(', ')}`, values: SOURCES },
     { flags: '--since <time>', summary: 'With --source git: commits since then' },
     { flags: '--dry-run', summary: 'With --source: show what would be imported, and import nothing' },
     ALLOW_SECRET_OPTION,

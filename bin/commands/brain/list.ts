@@ -1,5 +1,6 @@
 /** `sm brain list`: the newest entries, one line each. */
 import type { CommandModule } from '../../command.ts';
+import { writeNothing } from '../../nothing.ts';
 import { renderTable } from '../../print/entries.ts';
 import { writeJson } from '../../print/json.ts';
 import { createView } from '../../print/view.ts';
@@ -24,7 +25,8 @@ export const command: CommandModule = {
       if (options.isSet('json')) {
         await writeJson(context, entries);
       } else if (entries.length === 0) {
-        await context.stderr.write('No entries here. Try --org for all projects, or --all for superseded ones too.\n');
+        await context.stderr.write('No entries.\n');
+        await writeNothing(context, brain, location, options, ['org', 'all']);
       } else {
         const view = await createView(context, options, JSON.stringify(entries));
         await context.stdout.write(renderTable(view, entries));

@@ -1,5 +1,6 @@
 /** `sm brain log`: what was written lately, change by change. */
 import type { CommandModule } from '../../command.ts';
+import { writeNothing } from '../../nothing.ts';
 import { renderLog } from '../../print/entries.ts';
 import { writeJson } from '../../print/json.ts';
 import { createView } from '../../print/view.ts';
@@ -28,7 +29,8 @@ export const command: CommandModule = {
       if (options.isSet('json')) {
         await writeJson(context, changes);
       } else if (changes.length === 0) {
-        await context.stderr.write('Nothing was written here. Try --org for all projects.\n');
+        await context.stderr.write('No changes.\n');
+        await writeNothing(context, brain, location, options, ['org']);
       } else {
         const view = await createView(context, options, JSON.stringify(changes));
         await context.stdout.write(renderLog(view, changes));

@@ -1,6 +1,7 @@
 /** `sm brain recall`: finds entries, best first. That nothing is relevant is an answer, not a failure. */
-import type { RecallHit } from '../../../lib/brain/recall-contract.ts';
-import type { CommandModule, Context, Options } from '../../command.ts';
+import { isNear, MISSES_MAX } from '../../../lib/core/misses.ts';
+import type { CommandModule } from '../../command.ts';
+import { writeNothing } from '../../nothing.ts';
 import { renderHits } from '../../print/entries.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
@@ -16,13 +17,14 @@ export const command: CommandModule = {
     ...NARROWING_OPTIONS,
     { flags: '--as-of <time>', summary: 'Answer as the brain was then: a time as for --since, or a git commit' },
     { flags: '--loose', summary: 'Also what is probably not relevant: the nearest misses' },
-    { flags: '--explain', summary: 'Say of each entry why it was found' },
+    { flags: '--explain', summary: 'Say why each entry was found' },
     limitOption(LIMIT_DEFAULT),
   ],
   notes:
     'Words need no quotes; an entry need not have all of them. "a phrase" is looked for as it stands, -word leaves out,\n' +
     'tag:x asks for a tag. Without a query the newest entries are shown. Only this project is searched, unless --org.\n' +
-    'Where nothing is relevant enough, nothing is shown. In place of a superseded entry comes its successor.',
+    'Where nothing is relevant it says so, and names the nearest misses on stderr. In place of a superseded entry comes\n' +
+    'its successor.',
   examples: [
     'sm brain recall flaky retry in checkout',
     'sm brain recall "why not redis" --org --kind decision',
@@ -52,23 +54,14 @@ export const command: CommandModule = {
         await context.stdout.write(renderHits(view, hits, options.isSet('explain')));
         return 0;
       }
+      const sentence = query === '' ? 'No entries.' : `Nothing relevant to ${escapeLine(JSON.stringify(query))}.`;
+      await context.stdout.write(`${sentence}\n`);
       const misses =
-        query === '' || options.isSet('loose') ? [] : await brain.run('recall', { ...request, isLoose: true });
-      await writeNothing(context, options, query, misses);
+        query === '' || options.isSet('loose')
+          ? []
+          : await brain.run('recall', { ...request, isLoose: true, limit: MISSES_MAX });
+      await writeNothing(context, brain, location, options, ['org', 'all'], misses.filter(isNear));
       return 0;
     });
   },
-};
-
-async function writeNothing(context: Context, options: Options, query: string, misses: RecallHit[]): Promise<void> {
-  const text = query === '' ? 'Nothing recorded yet.' : `Nothing relevant to ${escapeLine(JSON.stringify(query))}.`;
-  await context.stdout.write(`${text}\n`);
-  const wider = ['org', 'all'].filter((flag) => !options.isSet(flag)).map((flag) => WIDER[flag] ?? '');
-  if (misses.length > 0) wider.unshift('--loose for the nearest misses');
-  if (wider.length > 0) await context.stderr.write(`Try ${wider.join(', or ')}.\n`);
-}
-
-const WIDER: Readonly<Record<string, string>> = {
-  org: '--org for all projects',
-  all: '--all for superseded and retracted entries too',
 };

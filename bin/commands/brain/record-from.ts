@@ -13,7 +13,8 @@ import type { Context, Options } from '../../command.ts';
 import { fileFailure } from '../../files.ts';
 import { collect, decodeUtf8, DRAFTS_BYTES_MAX, readStdin } from '../../input.ts';
 import { writeJson } from '../../print/json.ts';
-import { disclosureLines, recordedLine } from '../../print/recorded.ts';
+import { disclosureLines, doneLine } from '../../print/recorded.ts';
+import { createView } from '../../print/view.ts';
 import { scopeOf, withBrain } from '../../session.ts';
 import { allowanceOf } from '../../values.ts';
 
@@ -61,7 +62,8 @@ export async function recordFrom(context: Context, options: Options): Promise<nu
       });
       recorded.push(...entries);
       if (!options.isSet('json')) {
-        await context.stdout.write(entries.map(recordedLine).join(''));
+        const view = await createView(context, options, JSON.stringify(entries));
+        await context.stdout.write(entries.map((entry) => doneLine(view, 'recorded', entry)).join(''));
         await context.stderr.write(entries.map(disclosureLines).join(''));
       }
       if (context.stderr.isTerminal && drafts.length > entries.length) {
@@ -98,7 +100,7 @@ function parseDrafts(text: string, source: string): { drafts: Draft[]; isSingle:
       const parsed = tryJson(line);
       const place = `${source}, line ${index + 1}`;
       if (parsed === undefined)
-        throw usageError(`${place}: not a JSON object.`, 'Nothing was recorded. Mend the line.');
+        throw usageError(`${place}: not a JSON object.`, 'Nothing was recorded. Correct the line.');
       drafts.push(checked(parsed.value, place));
     }
   } else if (Array.isArray(whole.value)) {
@@ -116,7 +118,7 @@ function checked(value: unknown, place: string): Draft {
     throw new SmError({
       code: cause.code,
       message: `${place}: ${cause.message}`,
-      hint: cause.hint ?? 'Nothing was recorded. Mend the entry and run the command again.',
+      hint: cause.hint ?? 'Nothing was recorded. Correct the entry and run the command again.',
       ...(cause.details === undefined ? {} : { details: cause.details }),
       cause,
     });

@@ -5,7 +5,8 @@ import { usageError } from '../../arguments.ts';
 import { detectAgent } from '../../agent.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
 import { writeJson } from '../../print/json.ts';
-import { disclosureLines, recordedLine, similarLine } from '../../print/recorded.ts';
+import { disclosureLines, doneLine, similarLine } from '../../print/recorded.ts';
+import { createView } from '../../print/view.ts';
 import { scopeOf, withBrain } from '../../session.ts';
 import { ALLOW_ECHO_OPTION, ALLOW_SECRET_OPTION, allowanceOf, CONTENT_OPTIONS, contentOf } from '../../values.ts';
 
@@ -54,7 +55,8 @@ export const command: CommandModule = {
         return 0;
       }
       // It is on disk: nobody waits for what may be like it to hear of that.
-      await context.stdout.write(recordedLine(entry));
+      const view = await createView(context, options, entry.title);
+      await context.stdout.write(doneLine(view, 'recorded', entry));
       await context.stderr.write(disclosureLines(entry));
       for (const each of await similarTo(brain, entry)) await context.stderr.write(similarLine(each, entry));
       return 0;

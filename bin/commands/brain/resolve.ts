@@ -7,11 +7,11 @@ import { ALLOW_SECRET_OPTION, allowanceOf, CONTENT_OPTIONS, contentOf } from '..
 
 export const command: CommandModule = {
   options: [
-    { flags: '--keep', summary: 'The current version holds, as it is' },
-    { flags: '--take <hash>', summary: 'Begin from the losing version with this hash (or a unique prefix of it)' },
+    { flags: '--keep', summary: 'Keep the current version as it is' },
+    { flags: '--take <hash>', summary: 'Start from the losing version with this hash (or a unique prefix of it)' },
     {
       flags: '--seen <hash>',
-      summary: 'A losing version that you have looked at; may be repeated. With any other one nothing is written',
+      summary: 'A losing version that you have looked at; may be repeated. If there is another, nothing is written',
       isRepeatable: true,
     },
     ...CONTENT_OPTIONS,
@@ -35,12 +35,12 @@ export const command: CommandModule = {
     if (options.isSet('keep') && (take !== undefined || hasEdit)) {
       throw usageError(
         '--keep leaves the current version as it is, and goes with no other flag.',
-        'Leave --keep away to change fields of the current version, or to take the other one.',
+        'Leave --keep out to change fields of the current version, or to take the other one.',
       );
     }
     if (!options.isSet('keep') && take === undefined && !hasEdit) {
       throw usageError(
-        'resolve needs to know what is to hold.',
+        'resolve needs to know which version holds.',
         'Give --keep for the current version as it is, --take <hash> for the one that lost, or the fields of a merged ' +
           'one, for example --conclusion "…". sm brain conflicts shows both.',
       );

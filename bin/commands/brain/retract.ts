@@ -1,7 +1,8 @@
 /** `sm brain retract`: withdraws an entry. It is no longer recalled, and stays in the history. */
 import type { CommandModule } from '../../command.ts';
-import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
+import { doneLine } from '../../print/recorded.ts';
+import { createView } from '../../print/view.ts';
 import { withBrain } from '../../session.ts';
 
 export const command: CommandModule = {
@@ -14,8 +15,12 @@ export const command: CommandModule = {
         requestId: context.newId(),
         reference: { workspaceId: location.workspaceId, idOrPrefix: id },
       });
-      if (options.isSet('json')) await writeJson(context, entry);
-      else await context.stdout.write(`retracted ${entry.entryId}  ${escapeLine(entry.title)}\n`);
+      if (options.isSet('json')) {
+        await writeJson(context, entry);
+      } else {
+        const view = await createView(context, options, entry.title);
+        await context.stdout.write(doneLine(view, 'retracted', entry));
+      }
       return 0;
     });
   },

@@ -1,7 +1,8 @@
 /** `sm brain supersede`: marks an entry as replaced by another. */
 import type { CommandModule } from '../../command.ts';
-import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
+import { doneLine } from '../../print/recorded.ts';
+import { createView } from '../../print/view.ts';
 import { withBrain } from '../../session.ts';
 
 export const command: CommandModule = {
@@ -23,10 +24,8 @@ export const command: CommandModule = {
       if (options.isSet('json')) {
         await writeJson(context, answer);
       } else {
-        await context.stdout.write(
-          `superseded ${answer.old.entryId}  ${escapeLine(answer.old.title)}\n` +
-            `        by ${answer.new.entryId}  ${escapeLine(answer.new.title)}\n`,
-        );
+        const view = await createView(context, options, JSON.stringify(answer));
+        await context.stdout.write(doneLine(view, 'superseded', answer.old) + doneLine(view, '        by', answer.new));
       }
       return 0;
     });

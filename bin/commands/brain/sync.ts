@@ -19,13 +19,13 @@ export const command: CommandModule = {
   options: [
     { flags: '--push', summary: 'Only send what is pending' },
     { flags: '--pull', summary: 'Only fetch what is new' },
-    { flags: '--watch', summary: 'Go on until interrupted, with a line whenever something moved' },
+    { flags: '--watch', summary: 'Keep syncing until interrupted, with a line whenever something moved' },
     { flags: '--verify', summary: 'Also prove that both sides hold the same, and mend what differs' },
-    { flags: '--restamp', summary: 'Write changes that were refused for their time again with the present time' },
+    { flags: '--restamp', summary: 'Rewrite changes that were refused for their time, with the present time' },
   ],
   notes:
     'While logged in the host syncs by itself (off: "sync": { "auto": false } in the configuration), so that this\n' +
-    'command is for scripts, and for whoever wants to see it done. Without the server nothing is lost: what is pending\n' +
+    'command is for scripts, and for watching it happen. Without the server nothing is lost: what is pending\n' +
     'is sent next time. Exit code 5 offline, 6 where the key is refused; --json prints the report even then.',
   examples: [
     'sm brain sync',
@@ -57,7 +57,7 @@ export const command: CommandModule = {
 
 function modeOf(options: Options): SyncMode {
   if (options.isSet('push') && options.isSet('pull')) {
-    throw usageError('--push and --pull exclude each other.', 'Leave both away to do both.');
+    throw usageError('--push and --pull exclude each other.', 'Leave both out to do both.');
   }
   if (options.isSet('push')) return 'push';
   return options.isSet('pull') ? 'pull' : 'both';

@@ -18,7 +18,11 @@ export const command: CommandModule = {
   options: [
     { flags: '--url <address>', summary: 'The address up to /v1 (default: Ollama here, http://127.0.0.1:11434/v1)' },
     { flags: '--model <name>', summary: 'The model, as the address calls it' },
-    { flags: '--key <key>', summary: 'What the address wants for a key; "-" reads it from stdin', isSecret: true },
+    {
+      flags: '--key <key>',
+      summary: 'The key of the address, if it needs one; "-" reads it from stdin',
+      isSecret: true,
+    },
     { flags: '--dimensions <count>', summary: 'Ask for fewer dimensions than the model has' },
     { flags: '--query-prefix <text>', summary: 'Put before every question, where the model wants it' },
     { flags: '--entry-prefix <text>', summary: 'Put before every entry' },
@@ -65,7 +69,7 @@ async function addressOf(context: Context, options: Options): Promise<EmbeddingA
   if (model.trim() === '') throw usageError('--model is missing.', 'Name the model, as the address calls it.');
   const url = (options.text('url') ?? 'http://127.0.0.1:11434/v1').replace(/\/+$/, '');
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol) || new URL(url).username !== '') {
-    throw usageError(`${quoteShort(url)} is no address.`, 'It begins with https:// or http://, and ends in /v1.');
+    throw usageError(`${quoteShort(url)} is not an address.`, 'It begins with https:// or http://, and ends in /v1.');
   }
   const hint = 'Let what makes the vectors listen on another port.';
   refuseBlockedPort(new URL(url).port, { source: '--url', hint });
@@ -94,7 +98,8 @@ async function keyOf(context: Context, options: Options): Promise<string | undef
 function numberOf(options: Options, name: string): number | undefined {
   const text = options.text(name);
   if (text === undefined) return undefined;
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw usageError(`--${name} is no whole number: ${quoteShort(text)}.`, 'From 1.');
+  if (!/^[1-9]\d{0,5}$/.test(text))
+    throw usageError(`--${name} must be a whole number, but is ${quoteShort(text)}.`, 'From 1.');
   return Number(text);
 }
 

@@ -4,7 +4,7 @@ import { portalDirectory } from '../../portal-options.ts';
 import { writeJson } from '../../print/json.ts';
 
 export const command: CommandModule = {
-  options: [{ flags: '--rotate', summary: 'Make another; every login and every link ends at once' }],
+  options: [{ flags: '--rotate', summary: 'Make a new one; every login and link ends at once' }],
   notes: 'Whoever has the token has this terminal. It is kept in ~/.stackmemory/portal/token, which only you can read.',
   examples: ['sm portal token', 'sm portal token --rotate'],
   async run(context, _args, options) {

@@ -1,6 +1,7 @@
 /** What the commands of `sm server` share: asking the server's store, and tables for people. */
 import type { Context, Options } from '../../command.ts';
 import { quoteShort, usageError } from '../../arguments.ts';
+import { didYouMean } from '../../suggest.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
 import { storeOf } from '../../server-options.ts';
@@ -62,7 +63,10 @@ export function requirePrefix(args: readonly string[], full: string): string {
 }
 
 export function refuseAction(action: string, known: readonly string[], full: string): never {
-  throw usageError(`${full} has no action ${quoteShort(action)}.`, `There are ${known.join(', ')}.`);
+  throw usageError(
+    `${full} has no action ${quoteShort(action)}.`,
+    `${didYouMean(action, known)}Its actions are ${known.join(', ')}.`,
+  );
 }
 
 export function refuseSurplus(args: readonly string[], full: string): void {

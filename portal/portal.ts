@@ -256,7 +256,10 @@ export class Portal {
     return new Watch({
       endOrphans: () => watchers.endOrphans(() => tmux.controlClients()),
       noteWatchers: (pids) => watchers.note(pids),
-      list: () => tmux.list(),
+      list: async () => {
+        await this.hub.follow();
+        return tmux.list();
+      },
       controlArgv: (name) => tmux.controlArgv(name),
       screen: (name) => tmux.screen(name),
       nowMs: () => this.#options.nowMs(),

@@ -195,6 +195,17 @@ export class Tmux {
     ];
   }
 
+  /** The sessions that clients show, by the clients' processes; those whose names the portal can take. */
+  async attached(): Promise<Map<number, string>> {
+    const { isFine, out } = await this.#call(['list-clients', '-F', '#{client_pid} #{session_name}']);
+    const pairs = isFine ? out.split('\n').map((line) => /^(\d+) (.+)$/.exec(line)) : [];
+    return new Map(
+      pairs.flatMap((pair) =>
+        pair?.[2] !== undefined && SESSION_NAME.test(pair[2]) ? [[Number(pair[1]), pair[2]]] : [],
+      ),
+    );
+  }
+
   /** Whether the client with that process decides about the size. Of a client that is gone nothing is asked. */
   async setIgnoresSize(pid: number, ignoresSize: boolean): Promise<void> {
     const { out } = await this.#call(['list-clients', '-F', '#{client_pid} #{client_name}']);

@@ -329,3 +329,20 @@ test('[P3] 50 viewers of one session all see it, and leave nothing of theirs', a
   // The portal's own, which watches, stays.
   expect(await portal.tmux('list-clients', '-F', '#{client_control_mode}')).toMatch(/^(?:1\n)?$/);
 });
+
+test('[P8] a session that is renamed, also without the portal, stays that of all who look at it', async () => {
+  const portal = await startPortal();
+  const [renaming, other] = [await connect(portal), await connect(portal)];
+  await other.see('PROMPT');
+  renaming.send({ t: 'rename', name: 'claude', to: 'play' });
+  expect(await other.hear('renamed')).toMatchObject({ name: 'claude', to: 'play' });
+  await portal.tmux('rename-session', '-t', 'play', 'work');
+  for (const client of [renaming, other]) {
+    await client.until(() => client.messages.some((said) => said.t === 'renamed' && said.to === 'work'));
+  }
+  const { id, key } = await other.hear('attached');
+  other.socket.terminate();
+  const back = await connect(portal, { hello: { session: 'work', resume: { id, key, seq: other.seq } } });
+  expect(await back.hear('attached')).toMatchObject({ session: 'work', id, mode: 'exact' });
+  expect(await portal.tmux('list-sessions', '-F', '#{session_name}')).toBe('work\n');
+});

@@ -160,6 +160,7 @@ export class Connection {
     this.#seat = seat;
     this.#state = 'seated';
     seat.onRoomChange = () => this.#tellSize(seat);
+    seat.onMove = (name, to) => this.#send({ t: 'renamed', name, to });
     seat.attachment.onDrain(() => this.#reportInput());
     this.#send({
       t: 'attached',
@@ -206,7 +207,8 @@ export class Connection {
       case 'rename':
         return this.#change(async () => {
           await hub.rename(message.name, message.to);
-          this.#send({ t: 'renamed', name: message.name, to: message.to });
+          // Whoever shows it has been told.
+          if (seat.session !== message.to) this.#send({ t: 'renamed', name: message.name, to: message.to });
         });
       case 'end':
         return this.#change(async () => hub.source.end(message.name));

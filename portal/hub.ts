@@ -35,6 +35,8 @@ export interface SessionSource {
   has(name: string): Promise<boolean>;
   rename(name: string, to: string): Promise<void>;
   end(name: string): Promise<void>;
+  /** Which session each attached process shows at the moment, as far as that is known. */
+  attached(): Promise<ReadonlyMap<number, string>>;
   find(name: string, text: string, direction: 'older' | 'newer'): Promise<boolean>;
   back(name: string, lines: number): Promise<void>;
   setIgnoresSize(pid: number, ignoresSize: boolean): Promise<void>;
@@ -62,6 +64,8 @@ export interface Seat {
   keptTimer: NodeJS.Timeout | undefined;
   /** What had left the session's screen when this viewer was heard of last. */
   history: History | undefined;
+  /** Told when it shows a session of another name: this one was renamed, or another was chosen in the terminal. */
+  onMove: ((name: string, to: string) => void) | undefined;
   /** Told when the size, its owner or the number of viewers changes. */
   onRoomChange: (() => void) | undefined;
 }
@@ -90,6 +94,7 @@ export class Hub {
   #sizing: Promise<void> = Promise.resolve();
   /** Attachments that are being made. */
   #reserved = 0;
+  #renames = 0;
 
   constructor(source: SessionSource, rim: HubRim) {
     this.#source = source;
@@ -144,6 +149,7 @@ export class Hub {
       ignoresSize,
       keptTimer: undefined,
       history: this.#rim.historyOf?.(hello.session),
+      onMove: undefined,
       onRoomChange: undefined,
     };
     this.#seats.set(seat.id, seat);
@@ -184,6 +190,7 @@ export class Hub {
     if (seat.attachment.isConnected || !this.#seats.has(seat.id)) return;
     if (seat.attachment.hasEnded) return this.close(seat);
     seat.onRoomChange = undefined;
+    seat.onMove = undefined;
     const keptMs = this.#rim.keptMs ?? (this.#source.isTmux ? KEPT_WITH_TMUX_MS : KEPT_WITHOUT_TMUX_MS);
     clearTimeout(seat.keptTimer);
     seat.keptTimer = setTimeout(() => this.close(seat), keptMs);
@@ -265,10 +272,31 @@ export class Hub {
 
   async rename(name: string, to: string): Promise<void> {
     await this.#source.rename(name, to);
-    const owner = this.#owners.get(name);
-    this.#owners.delete(name);
-    if (owner !== undefined) this.#owners.set(to, owner);
-    for (const seat of this.#roomOf(name)) seat.session = to;
+    this.#renames += 1;
+    for (const seat of this.#roomOf(name)) this.#move(seat, to);
+  }
+
+  /** Learns what was renamed, or chosen in a terminal, without the portal: else whoever comes back would be led astray. */
+  async follow(): Promise<void> {
+    if (this.#seats.size === 0) return;
+    const renames = this.#renames;
+    const attached = await this.#source.attached();
+    if (renames !== this.#renames) return; // What was told is of before.
+    for (const seat of this.#seats.values()) {
+      const session = attached.get(seat.attachment.pid) ?? seat.session;
+      if (session !== seat.session) this.#move(seat, session);
+    }
+  }
+
+  #move(seat: Seat, to: string): void {
+    const name = seat.session;
+    if (this.#owners.get(name) === seat.id) {
+      this.#owners.delete(name);
+      if (this.#ownerOf(to) === undefined) this.#owners.set(to, seat.id);
+    }
+    seat.session = to;
+    seat.onMove?.(name, to);
+    this.tellRoom(name);
     this.tellRoom(to);
   }
 

@@ -21,7 +21,7 @@ import { Gate, SOCKET_PATH, type Upgrade } from './gate.ts';
 import type { Env } from './http.ts';
 import { Hub, type SessionSource } from './hub.ts';
 import { Listeners } from './listeners.ts';
-import { type Attention, CLOSE, INPUT_FRAME_BYTES_MAX } from './protocol.ts';
+import { type Attention, CLOSE, INPUT_FRAME_BYTES_MAX, type SessionInfo } from './protocol.ts';
 import { Push, type PushRim } from './push.ts';
 import { HOLD_MS } from './session.ts';
 import { TmuxSource } from './sources.ts';
@@ -182,7 +182,7 @@ export class Portal {
 
   async status(): Promise<PortalStatus> {
     const nowMs = this.#options.nowMs();
-    const sessions = await this.hub.list();
+    const sessions = await this.#sessions();
     return {
       version,
       addresses: this.addresses(),
@@ -207,6 +207,18 @@ export class Portal {
       readOnly: this.#options.isReadOnly,
       problems: [...this.#problems.values()],
     };
+  }
+
+  /** None where tmux does not answer, which is a problem to be told, and no reason to tell nothing. */
+  async #sessions(): Promise<SessionInfo[]> {
+    try {
+      const sessions = await this.hub.list();
+      this.noteProblem('tmux', undefined);
+      return sessions;
+    } catch (error) {
+      this.noteProblem('tmux', toSmError(error).message);
+      return [];
+    }
   }
 
   /** Another token; all who are in are out at once. */
@@ -256,7 +268,10 @@ export class Portal {
     return new Watch({
       endOrphans: () => watchers.endOrphans(() => tmux.controlClients()),
       noteWatchers: (pids) => watchers.note(pids),
-      list: () => tmux.list(),
+      list: async () => {
+        await this.hub.follow();
+        return tmux.list();
+      },
       controlArgv: (name) => tmux.controlArgv(name),
       screen: (name) => tmux.screen(name),
       nowMs: () => this.#options.nowMs(),

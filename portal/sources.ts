@@ -80,6 +80,10 @@ export class TmuxSource implements SessionSource {
     return this.#tmux.end(name);
   }
 
+  attached() {
+    return this.#tmux.attached();
+  }
+
   setIgnoresSize(pid: number, ignoresSize: boolean) {
     return this.#tmux.setIgnoresSize(pid, ignoresSize);
   }
@@ -109,6 +113,10 @@ export class PlainSource implements SessionSource {
 
   async has(): Promise<boolean> {
     return false;
+  }
+
+  async attached() {
+    return new Map<number, string>();
   }
 
   find(): Promise<boolean> {

@@ -50,10 +50,12 @@ interface Outcome {
 export class Tmux {
   readonly #env: Environment;
   readonly #startsServer: boolean;
+  readonly #patienceMs: number;
 
   /** @param startsServer whether a missing server is started here; else it is another's to start, and is waited for */
-  constructor(env: Environment, startsServer = true) {
+  constructor(env: Environment, startsServer = true, patienceMs = CALL_TIMEOUT_MS) {
     this.#startsServer = startsServer;
+    this.#patienceMs = patienceMs;
     // Inside tmux it would refuse to nest.
     const { TMUX: _tmux, TMUX_PANE: _pane, ...rest } = env;
     this.#env = { ...rest, COLORTERM: 'truecolor' };
@@ -195,6 +197,17 @@ export class Tmux {
     ];
   }
 
+  /** The sessions that clients show, by the clients' processes; those whose names the portal can take. */
+  async attached(): Promise<Map<number, string>> {
+    const { isFine, out } = await this.#call(['list-clients', '-F', '#{client_pid} #{session_name}']);
+    const pairs = isFine ? out.split('\n').map((line) => /^(\d+) (.+)$/.exec(line)) : [];
+    return new Map(
+      pairs.flatMap((pair) =>
+        pair?.[2] !== undefined && SESSION_NAME.test(pair[2]) ? [[Number(pair[1]), pair[2]]] : [],
+      ),
+    );
+  }
+
   /** Whether the client with that process decides about the size. Of a client that is gone nothing is asked. */
   async setIgnoresSize(pid: number, ignoresSize: boolean): Promise<void> {
     const { out } = await this.#call(['list-clients', '-F', '#{client_pid} #{client_name}']);
@@ -204,16 +217,18 @@ export class Tmux {
     await this.#call(['refresh-client', '-t', client, '-f', ignoresSize ? 'ignore-size' : '!ignore-size']);
   }
 
-  /** Resolves whatever tmux says; only tmux missing is thrown. */
+  /** Resolves whatever tmux says. @throws SmError `unavailable` where tmux is missing or does not answer */
   #call(args: readonly string[], cwd?: string): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const options = {
         env: this.#env as NodeJS.ProcessEnv,
-        timeout: CALL_TIMEOUT_MS,
+        timeout: this.#patienceMs,
         maxBuffer: OUTPUT_BYTES_MAX,
         ...(cwd === undefined ? {} : { cwd }),
       };
-      execFile('tmux', ['-u', ...args], options, (error, out, complaint) => {
+      const child = execFile('tmux', ['-u', ...args], options, (error, out, complaint) => {
+        // A client of tmux that is told to end says that all went well.
+        if (child.killed) return reject(tmuxSilent(this.#patienceMs));
         const isMissing = (error as NodeJS.ErrnoException | null)?.code === 'ENOENT';
         if (isMissing && (cwd === undefined || fs.existsSync(cwd))) reject(tmuxMissing(error));
         else resolve({ isFine: error === null, out, complaint: complaint || (error?.message ?? '') });
@@ -261,6 +276,14 @@ export function checkName(name: string): string {
     code: 'bad_request',
     message: 'The name of a session has 1 to 64 letters, digits, "-" and "_", and does not begin with "-".',
     hint: 'For example: --session claude',
+  });
+}
+
+function tmuxSilent(patienceMs: number): SmError {
+  return new SmError({
+    code: 'unavailable',
+    message: `tmux has not answered within ${patienceMs / 1_000} s.`,
+    hint: 'Its server may be stopped or overloaded; sessions are kept as long as it is there.',
   });
 }
 

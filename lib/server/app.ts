@@ -161,7 +161,9 @@ export function createServerApp(options: ServerOptions): ServerApp {
   app.get('/v1/brain/stream', withKey, async (request) => {
     const lastEventId = request.req.header('last-event-id') ?? '';
     const told = /^\d{1,16}$/.test(lastEventId) ? Number(lastEventId) : 0;
-    const body = await streams.open(request.get('caller'), told, request.req.raw.signal);
+    // Who asks for the head alone reads no stream, and would hold a place for minutes.
+    const isRead = request.req.method !== 'HEAD';
+    const body = isRead ? await streams.open(request.get('caller'), told, request.req.raw.signal) : null;
     return new Response(body, {
       headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' },
     });

@@ -166,7 +166,7 @@ function failureOf(response: Response, bytes: Uint8Array): Failure {
   const known = json !== undefined && Object.hasOwn(ERROR_TABLE, json.error);
   const code: ErrorCode = known ? json.error : codeOf(status);
   const retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
-  const hint = json?.hint === undefined ? hintOf(code) : plainText(json.hint);
+  const hint = json?.hint === undefined ? hintOf(code, status) : plainText(json.hint);
   const requestId = status >= 500 ? requestIdOf(response) : undefined;
   const hints = [hint, requestId === undefined ? undefined : `Request id: ${requestId}.`].filter(
     (each) => each !== undefined,
@@ -217,7 +217,11 @@ function codeOf(status: number): ErrorCode {
   return 'unavailable';
 }
 
-function hintOf(code: ErrorCode): string | undefined {
+function hintOf(code: ErrorCode, status: number): string | undefined {
+  if (status >= 300 && status < 400) {
+    return 'It leads to another address, to which the key is not sent. A network may want a login first, or the address is another: "sm login --url …" sets it.';
+  }
+  if (status === 511) return 'The network wants a login first: open any page in a browser.';
   if (code === 'unauthorized') return 'The key is unknown or revoked. Log in again with "sm login".';
   if (code === 'not_found') return 'The address may be another server’s. "sm login --url …" sets it.';
   return undefined;
@@ -254,7 +258,15 @@ function describe(error: unknown, server: Server): Failure {
   if (systemCode === 'ENOTFOUND' || systemCode === 'EAI_AGAIN') return offline(`The address of ${where} is not known.`);
   if (systemCode === 'ECONNREFUSED') return offline(`Nothing answers at ${where}.`);
   if (typeof systemCode === 'string' && /^(CERT|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(systemCode)) {
-    return { ...offline(`The certificate of ${where} is not trusted (${systemCode}).`), isTransient: false };
+    return {
+      code: 'unavailable',
+      message: `The certificate of ${where} is not trusted (${systemCode}).`,
+      hint: 'It has to be for this name, in force, and by an authority that this machine trusts; NODE_EXTRA_CA_CERTS=<file> adds one of your own.',
+      isTransient: false,
+    };
+  }
+  if (systemCode === 'ERR_SSL_WRONG_VERSION_NUMBER') {
+    return { ...offline(`What answers at ${where} speaks no TLS.`), hint: 'Is its address one with http:// instead?' };
   }
   if (typeof systemCode === 'string' && /^(?:ERR_SSL_|EPROTO)/.test(systemCode)) {
     const hint = 'If the server speaks plain http, its address begins with http://.';

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { Absences, linesBetween } from '../../portal/absences.ts';
 import { findProgram } from '../../portal/programs.ts';
-import { checkName } from '../../portal/tmux.ts';
+import { checkName, Tmux } from '../../portal/tmux.ts';
 import { isTyped } from '../../portal/typing.ts';
 import { connect, PortalClient, scratchDirectory, SHELL, startPortal, type TestPortal } from '../support/portal.ts';
 
@@ -328,4 +328,43 @@ test('[P3] 50 viewers of one session all see it, and leave nothing of theirs', a
   }
   // The portal's own, which watches, stays.
   expect(await portal.tmux('list-clients', '-F', '#{client_control_mode}')).toMatch(/^(?:1\n)?$/);
+});
+
+test('[P8] a session that is renamed, also without the portal, stays that of all who look at it', async () => {
+  const portal = await startPortal();
+  const [renaming, other] = [await connect(portal), await connect(portal)];
+  await other.see('PROMPT');
+  renaming.send({ t: 'rename', name: 'claude', to: 'play' });
+  expect(await other.hear('renamed')).toMatchObject({ name: 'claude', to: 'play' });
+  await portal.tmux('rename-session', '-t', 'play', 'work');
+  for (const client of [renaming, other]) {
+    await client.until(() => client.messages.some((said) => said.t === 'renamed' && said.to === 'work'));
+  }
+  const { id, key } = await other.hear('attached');
+  other.socket.terminate();
+  const back = await connect(portal, { hello: { session: 'work', resume: { id, key, seq: other.seq } } });
+  expect(await back.hear('attached')).toMatchObject({ session: 'work', id, mode: 'exact' });
+  expect(await portal.tmux('list-sessions', '-F', '#{session_name}')).toBe('work\n');
+});
+
+test('[P20] a tmux that does not answer is said, and not taken for one without sessions', async () => {
+  const portal = await startPortal();
+  const client = await connect(portal);
+  await client.see('PROMPT');
+  const pid = Number((await portal.tmux('display-message', '-p', '#{pid}')).trim());
+  const hasty = new Tmux(portal.env, true, 300);
+  process.kill(pid, 'SIGSTOP');
+  try {
+    for (const ask of [() => hasty.list(), () => hasty.has('claude'), () => hasty.screen('claude')]) {
+      await expect(ask()).rejects.toMatchObject({ code: 'unavailable' });
+    }
+    const silent = await portal.portal.status();
+    expect(silent.sessions).toEqual([]);
+    expect(silent.problems.join()).toContain('tmux has not answered');
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  const answering = await portal.portal.status();
+  expect(answering.sessions.map(({ name }) => name)).toEqual(['claude']);
+  expect(answering.problems.join()).not.toContain('tmux');
 });

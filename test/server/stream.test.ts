@@ -108,6 +108,18 @@ test('[V10] [V6] ends with the revocation of its key, and with the server', asyn
   expect(late.status).toBe(503);
 });
 
+test('[V10] who asks for the head alone takes no place of a reader', async () => {
+  const server = await createTestServer({ limits: { streamsPerKey: 1 } }, store);
+  for (let round = 0; round < 3; round += 1) {
+    const head = await server.app.request('/v1/brain/stream', {
+      method: 'HEAD',
+      headers: { Authorization: `Bearer ${server.key.apiKey}` },
+    });
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+  }
+  await (await open(server)).cancel();
+});
+
 test('[V10] where something may have been missed, every stream is brought up to date', async () => {
   const listeners = new Set<(event: { kind: 'all' }) => void>();
   // A store whose news are lost, as when the connection that listens breaks.

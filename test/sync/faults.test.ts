@@ -148,6 +148,30 @@ test('[S15] what failed in the server is reported with the id by which its log k
   expect(reason).toEqual({ code: 'unavailable', message: 'No room.', hint: 'Try again later. Request id: r-7.' });
 });
 
+test.each([
+  ['self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate of', 'NODE_EXTRA_CA_CERTS'],
+  ['expired', 'CERT_HAS_EXPIRED', 'certificate of', 'NODE_EXTRA_CA_CERTS'],
+  ['without TLS', 'ERR_SSL_WRONG_VERSION_NUMBER', 'speaks no TLS', 'http://'],
+])('[S15] a server that is %s is said with what to do', async (_what, code, message, hint) => {
+  await record(a, 'alone');
+  const failing: typeof fetch = () =>
+    Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error('handshake'), { code }) }));
+  const { reason, pending } = await sync(a, { retriesMax: 0, fetch: failing });
+  expect(pending).toBe(1);
+  expect(reason?.message).toContain(message);
+  expect(reason?.hint).toContain(hint);
+});
+
+test.each([
+  [302, 'another address'],
+  [511, 'login first'],
+])('[S15] an answer of %i is told with what to do', async (status, hint) => {
+  const leading: typeof fetch = () => Promise.resolve(new Response('<html>', { status }));
+  const { reason } = await sync(a, { retriesMax: 0, fetch: leading });
+  expect(reason).toMatchObject({ code: 'unavailable', message: `The server answered ${status}.` });
+  expect(reason?.hint).toContain(hint);
+});
+
 test('[S15] a server that nobody answers at is reported, also again and again', async () => {
   await record(a, 'alone');
   for (let round = 0; round < 3; round += 1) {

@@ -103,8 +103,11 @@ try {
   say('Before the next plan is made, an agent asks what is known.');
   sm(['brain', 'recall', 'checkout', 'timeouts', 'database', 'pool']);
 
+  say('A question that no entry answers gets no answer.');
+  sm(['brain', 'recall', 'kubernetes', 'autoscaling']);
+
   say('Somebody finds something better. The old conclusion is superseded, not lost.');
-  const better = record([
+  record([
     '--agent',
     'hermes',
     '--kind',
@@ -135,7 +138,7 @@ ${paint('bold', 'That was a throw-away brain; it is gone now. To go on with your
   npm install -g .                           # from this checkout: puts "sm" on your PATH
   sm brain record --title "…" --conclusion "…" --kind insight
   sm brain recall "what you are about to do"
-  sm brain show ${better.entryId.slice(0, 8)}…                    # any id by its first characters
+  sm brain show <id>                         # the first characters of an id are enough
   sm brain --help                            # every command, with examples
 
 Your brain lives in ~/.stackmemory (STACKMEMORY_HOME moves it). docs/BRAIN.md is the guide.`);

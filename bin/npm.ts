@@ -82,7 +82,7 @@ function explain(error: ExecFileException, complaint: string): SmError {
       cause: error,
     });
   }
-  if (/\bE404\b/.test(said)) return unavailable(`npm's registry knows no ${NAME} of that version.`);
+  if (/\bE404\b/.test(said)) return unavailable(`npm's registry does not have that version of ${NAME}.`);
   return unavailable(`npm failed: ${said.slice(0, COMPLAINT_CHARACTERS) || error.message}`);
 }
 

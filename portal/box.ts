@@ -104,11 +104,11 @@ function judgeUnit(unit: Settings): Finding {
     return { check, status: 'error', message, remedy: `journalctl -u ${name}; systemctl start ${name}` };
   }
   if (unit['UnitFileState'] !== 'enabled') {
-    const message = `${name} runs, and will not after the next boot.`;
+    const message = `${name} is running, but will not after the next boot.`;
     return { check, status: 'warning', message, remedy: `systemctl enable ${name}` };
   }
   if (restarts > RESTARTS_MAX) {
-    const message = `${name} was started anew ${restarts} times.`;
+    const message = `${name} was restarted ${restarts} times.`;
     return { check, status: 'warning', message, remedy: `journalctl -u ${name}` };
   }
   return { check, status: 'ok', message: `${name} runs` };
@@ -119,8 +119,8 @@ async function inspectSession(rim: BoxRim): Promise<Finding> {
   const check = 'tmux';
   const pid = (await rim.ask('tmux', ['display-message', '-p', '#{pid}']))?.trim();
   if (pid === undefined || !/^\d+$/.test(pid)) {
-    const remedy = 'Log in anew, or set TMUX_TMPDIR=/run/stackmemory-session; systemctl status stackmemory-session';
-    return { check, status: 'warning', message: 'No tmux server of this user is to be seen.', remedy };
+    const remedy = 'Log in again, or set TMUX_TMPDIR=/run/stackmemory-session; systemctl status stackmemory-session';
+    return { check, status: 'warning', message: 'No tmux server of this user was found.', remedy };
   }
   const group = rim.readText(`/proc/${pid}/cgroup`) ?? '';
   if (group.includes(SESSION_UNIT)) return { check, status: 'ok', message: `tmux ${pid} is ${SESSION_UNIT}'s own` };
@@ -156,7 +156,7 @@ function inspectPortal(rim: BoxRim, status: PortalStatus | undefined): Finding {
     };
   }
   if (status.version !== rim.version) {
-    const message = `The portal that runs is ${status.version}, and ${rim.version} is installed.`;
+    const message = `The running portal is version ${status.version}, but ${rim.version} is installed.`;
     return { check, status: 'warning', message, remedy: 'systemctl restart stackmemory-portal (the session stays)' };
   }
   const [problem] = status.problems;
@@ -181,7 +181,7 @@ async function inspectFirewall(rim: BoxRim, settings: Settings): Promise<Finding
     }))
     .filter(({ address }) => !isInside(address));
   const ports = [...new Set(open.map(({ port }) => port))];
-  if (ports.length === 0) return { check, status: 'ok', message: 'none but on loopback and the tailnet' };
+  if (ports.length === 0) return { check, status: 'ok', message: 'none except on loopback and the tailnet' };
   const message = `Port ${ports.join(', ')} can be reached from outside, unless the provider closes it.`;
   return { check, status: 'warning', message, remedy: 'setup.sh --firewall lets in the tailnet and nothing else.' };
 }
@@ -195,10 +195,11 @@ function isInside(written: string): boolean {
 async function inspectClock(rim: BoxRim): Promise<Finding> {
   const check = 'time';
   const said = (await rim.ask('timedatectl', ['show', '--property=NTPSynchronized', '--value']))?.trim();
-  if (said === 'yes') return { check, status: 'ok', message: 'kept by the network' };
-  if (said === undefined) return { check, status: 'warning', message: 'Whether the clock is kept is not known.' };
+  if (said === 'yes') return { check, status: 'ok', message: 'synchronised over the network' };
+  if (said === undefined)
+    return { check, status: 'warning', message: 'Whether the clock is synchronised is not known.' };
   const remedy = 'apt install systemd-timesyncd, and see timedatectl';
-  return { check, status: 'warning', message: 'Nothing keeps the clock.', remedy };
+  return { check, status: 'warning', message: 'Nothing synchronises the clock.', remedy };
 }
 
 function inspectToken(rim: BoxRim): Finding {

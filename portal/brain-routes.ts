@@ -51,14 +51,14 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
   app.use(async (c, next) => {
     const principal = principalOf(c);
     if (principal === undefined) return refuse(c, 401, 'unauthorized', 'Log in first.');
-    if (principal.session !== undefined) return refuse(c, 403, 'forbidden', 'This link is for a session alone.');
+    if (principal.session !== undefined) return refuse(c, 403, 'forbidden', 'This link is for one session only.');
     if (c.req.method !== 'GET' && principal.isReadOnly) return refuse(c, 403, 'forbidden', 'You may only look.');
     return next();
   });
 
   app.get('/search', async (c) => {
     const asked = v.safeParse(searchSchema, withoutEmpty(c.req.query()));
-    if (!asked.success) return refuse(c, 400, 'bad_request', 'That is no search.');
+    if (!asked.success) return refuse(c, 400, 'bad_request', 'That is not a search.');
     const { q = '', scope, kind, status, agent, days, loose } = asked.output;
     const request = {
       scope: await scopeOf(scope),
@@ -114,7 +114,7 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
   });
 
   app.get('/live', (c) => {
-    if (brain.watchers >= WATCHERS_MAX) return refuse(c, 503, 'unavailable', 'Too many look already.');
+    if (brain.watchers >= WATCHERS_MAX) return refuse(c, 503, 'unavailable', 'There are too many viewers already.');
     return streamSSE(c, async (stream) => {
       const unwatch = brain.watch((changes) => {
         void stream.writeSSE({
@@ -136,7 +136,7 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
 
   app.post('/retract', async (c) => {
     const asked = v.safeParse(retractSchema, await readJsonBody(c.req.raw, BODY_BYTES_MAX));
-    if (!asked.success) return refuse(c, 400, 'bad_request', 'That is no entry.');
+    if (!asked.success) return refuse(c, 400, 'bad_request', 'That is not an entry.');
     const { requestId, entryId } = asked.output;
     const { workspaceId } = await brain.place();
     const entry = await brain.run('retract', { requestId, reference: { workspaceId, idOrPrefix: entryId } });
@@ -146,7 +146,7 @@ export function createBrainRoutes({ brain, principalOf, onChange, peerOf, nowMs 
 
   app.post('/supersede', async (c) => {
     const asked = v.safeParse(supersedeSchema, await readJsonBody(c.req.raw, BODY_BYTES_MAX));
-    if (!asked.success) return refuse(c, 400, 'bad_request', 'Those are no two entries.');
+    if (!asked.success) return refuse(c, 400, 'bad_request', 'Those are not two entries.');
     const { requestId, oldId, newId } = asked.output;
     const { workspaceId } = await brain.place();
     const { old } = await brain.run('supersede', { requestId, workspaceId, oldId, newId });

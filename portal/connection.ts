@@ -70,7 +70,7 @@ export class Connection {
     this.#viewer = {
       send: (bytes) => (this.#early === undefined ? this.#sendBytes(bytes) : void this.#early.push(bytes)),
       ended: (end) => void this.#tellEnd(end),
-      replaced: () => this.close(CLOSE.taken, 'gone on with elsewhere'),
+      replaced: () => this.close(CLOSE.taken, 'resumed elsewhere'),
     };
   }
 
@@ -94,7 +94,7 @@ export class Connection {
     const message = parseMessage(text);
     if (message === undefined) return this.close(CLOSE.protocolError, 'not a message of this protocol');
     if (message.t === 'hello') {
-      if (this.#state !== 'new') return this.close(CLOSE.protocolError, 'hello was said before');
+      if (this.#state !== 'new') return this.close(CLOSE.protocolError, 'hello was already sent');
       this.#state = 'opening';
       clearTimeout(this.#helloTimer);
       void this.#open(message).catch((error: unknown) => this.#fail(error));

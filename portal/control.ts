@@ -72,7 +72,7 @@ async function respond(
       throw new SmError({ code: 'unauthorized', message: 'That is not the secret of this portal.' });
     }
     const parsed = v.safeParse(requestSchema, JSON.parse(await readBody(request, BODY_BYTES_MAX)));
-    if (!parsed.success) throw new SmError({ code: 'bad_request', message: 'That is no request to a portal.' });
+    if (!parsed.success) throw new SmError({ code: 'bad_request', message: 'That is not a request to a portal.' });
     return { status: 200, body: await answer(parsed.output) };
   } catch (error) {
     return { status: 500, body: toSmError(error).toJSON() };

@@ -121,7 +121,7 @@ export class Hub {
     if (this.#seats.size + this.#reserved >= VIEWERS_MAX && !this.#dropOldestKept()) {
       throw new SmError({
         code: 'rate_limited',
-        message: `There are ${VIEWERS_MAX} viewers, and no room for another.`,
+        message: `There are ${VIEWERS_MAX} viewers, which is the most at once.`,
         hint: 'Close a tab somewhere else.',
       });
     }

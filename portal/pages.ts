@@ -19,24 +19,24 @@ export const NOTICES = {
   origin: { title: 'Not from there', text: 'A page of another origin asked, and only the portal’s own pages may.' },
   account: {
     title: 'Not for this account',
-    text: 'Only the accounts of the tailnet that were named with --allow come in here.',
+    text: 'Only tailnet accounts that were named with --allow may come in.',
   },
-  linkOnly: { title: 'This link is for a session alone', text: 'The brain is not part of it.', hasWayBack: true },
+  linkOnly: { title: 'This link is for one session only', text: 'The brain is not part of it.', hasWayBack: true },
   usedLink: {
     title: 'This link has been used, or has expired',
-    text: 'Each is good once. Ask for another: sm portal share makes it.',
+    text: 'Each works once. Ask for a new one: sm portal share makes it.',
   },
   nothing: { title: 'There is nothing here', text: 'The address leads nowhere.', hasWayBack: true },
   failed: {
     title: 'The portal failed',
-    text: 'What it was is in its log: ~/.stackmemory/portal/portal.log, or where it was started.',
+    text: 'The reason is in its log: ~/.stackmemory/portal/portal.log, or where it was started.',
     hasWayBack: true,
   },
 } as const satisfies Record<string, Notice>;
 
 export const LOGIN_PROBLEMS = {
-  wrong: 'That is not the token. It may have been changed since: “sm portal token” shows the present one.',
-  limited: 'Too many wrong tokens. Come again in a minute.',
+  wrong: 'That is not the token. It may have been changed since: “sm portal token” shows the current one.',
+  limited: 'Too many wrong tokens. Try again in a minute.',
 } as const;
 
 const TITLE = '<!--title-->';

@@ -41,7 +41,7 @@ export function loadNodePty(): typeof NodePty {
   } catch (cause) {
     throw new SmError({
       code: 'unavailable',
-      message: `This machine (${process.platform} ${process.arch}) has no terminal for the portal: node-pty is not to be had.`,
+      message: `This machine (${process.platform} ${process.arch}) has no terminal for the portal: node-pty is not available.`,
       hint: 'Install again without --omit=optional. There are binaries for Linux (glibc 2.28 or newer), macOS and Windows, x64 and arm64.',
       cause,
     });

@@ -26,14 +26,14 @@ export function createPushRoutes({ push, principalOf }: PushRoutesOptions): Hono
     const asked = v.safeParse(subscriptionSchema, await readJsonBody(c.req.raw, BODY_BYTES_MAX));
     const origin = c.req.header('origin') ?? '';
     if (!asked.success || !origin.startsWith('https://')) {
-      return c.json({ error: 'bad_request', message: 'That is no subscription of a page on HTTPS.' }, 400);
+      return c.json({ error: 'bad_request', message: 'That is not a subscription of a page on HTTPS.' }, 400);
     }
     push.subscribe(asked.output, origin);
     return c.json({ subscribed: true });
   });
   app.post('/unsubscribe', async (c) => {
     const asked = v.safeParse(endpointSchema, await readJsonBody(c.req.raw, BODY_BYTES_MAX));
-    if (!asked.success) return c.json({ error: 'bad_request', message: 'That is no subscription.' }, 400);
+    if (!asked.success) return c.json({ error: 'bad_request', message: 'That is not a subscription.' }, 400);
     push.unsubscribe(asked.output.endpoint);
     return c.json({ subscribed: false });
   });

@@ -70,7 +70,7 @@ export async function start(
   if (lock === undefined) {
     throw new SmError({
       code: 'exists',
-      message: 'A portal runs already.',
+      message: 'A portal is already running.',
       hint: 'See sm portal status; end it with sm portal stop, or use another STACKMEMORY_HOME.',
     });
   }
@@ -178,7 +178,7 @@ export async function sharePortal(
   if (answer !== undefined) return answer as { secret: string; expiresMs: number; addresses: string[] };
   throw new SmError({
     code: 'unavailable',
-    message: 'No portal runs, so there is nothing to look at.',
+    message: 'No portal is running, so there is nothing to look at.',
     hint: 'Start it first: sm portal start --detach',
   });
 }

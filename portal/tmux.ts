@@ -299,7 +299,7 @@ function tmuxMissing(cause: unknown): SmError {
 function serverMissing(name: string): SmError {
   return new SmError({
     code: 'unavailable',
-    message: `No tmux server runs that could have the session ${name}, and this portal was told to start none.`,
+    message: `No tmux server is running that could have the session ${name}, and this portal was told not to start one.`,
     hint: 'Start the one that it belongs to (on a box: systemctl start stackmemory-session), or leave out --existing-server.',
   });
 }

@@ -8,7 +8,7 @@ import { SmError } from '../../lib/core/errors.ts';
 import { adoptEntries, countEntries } from '../adoption.ts';
 import type { Account, CommandModule, Context, Location, Options, SyncReport } from '../command.ts';
 import { type Grant, type LoginRequest, obtainKey, parseRequest } from '../obtain-key.ts';
-import { counted } from '../print/count.ts';
+import { counted } from '../../lib/core/counted.ts';
 import { escapeLine } from '../print/escape.ts';
 import { writeJson } from '../print/json.ts';
 import { syncLine } from '../print/sync.ts';

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { SmError } from '../../lib/core/errors.ts';
 import { commitsOf } from '../../lib/scope/git.ts';
+import { findRepository, realPath } from '../../lib/scope/git-directory.ts';
 import { fileFailure } from '../files.ts';
 import { type AdrFile, adrRecords } from './adr.ts';
 import { commitRecords } from './commits.ts';
@@ -28,12 +29,12 @@ export function readSource({ source, place, projectId, sinceMs, env }: SourceReq
   try {
     switch (source) {
       case 'adr':
-        return adrRecords(markdownIn(place), projectId, nameOf(place));
+        return adrRecords(markdownIn(place), projectId, nameOf(place, env));
       case 'git':
         fs.accessSync(place); // Else the repository around a slip of the finger would be taken.
         return commitRecords(commitsOf(place, env, sinceMs), projectId);
       case 'instructions':
-        return instructionRecords({ ...readText(place), path: nameOf(place) }, projectId);
+        return instructionRecords({ ...readText(place), path: nameOf(place, env) }, projectId);
       case 'mcp-memory': {
         const { text, modifiedMs } = readText(place);
         return graphRecords(text, projectId, modifiedMs);
@@ -58,10 +59,16 @@ export function readSource({ source, place, projectId, sinceMs, env }: SourceReq
   }
 }
 
-/** As it stands in ids and refs: from the working directory where it is inside, with slashes. */
-function nameOf(place: string): string {
-  const relative = path.relative(process.cwd(), path.resolve(place));
-  const name = relative === '' ? '.' : relative.startsWith('..') ? path.resolve(place) : relative;
+/**
+ * As it stands in ids and refs, with slashes: from the root of its repository, so that it is the same from every
+ * directory and in every clone; outside any from the working directory where it is inside.
+ */
+function nameOf(place: string, env: SourceRequest['env']): string {
+  const real = realPath(path.resolve(place));
+  const around = findRepository(path.dirname(real), env);
+  const root = around.kind === 'repository' ? around.worktreeDirectory : undefined;
+  const relative = path.relative(root ?? realPath(process.cwd()), real);
+  const name = relative === '' ? '.' : relative.startsWith('..') ? real : relative;
   return name.split(path.sep).join('/');
 }
 

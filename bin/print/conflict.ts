@@ -12,7 +12,7 @@ import type { View } from './view.ts';
 /** Below this two columns are too narrow to be read, in columns. */
 const SIDE_BY_SIDE_COLUMNS_MIN = 100;
 /** What is shown of a hash, and is enough for --take: 48 bits. */
-const HASH_CHARACTERS = 12;
+export const HASH_CHARACTERS = 12;
 const SEPARATOR = ' │ ';
 
 const FIELDS: readonly (readonly [name: string, show: (entry: Entry, view: View) => string])[] = [

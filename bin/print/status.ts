@@ -4,7 +4,7 @@ import type { SyncStanding, SyncState } from '../../lib/brain/sync-contract.ts';
 import { ENTRY_KINDS } from '../../lib/core/vocabulary.ts';
 import type { EmbeddingFigures } from '../../lib/embeddings/service.ts';
 import type { Account, HostStatus, Location } from '../command.ts';
-import { counted } from './count.ts';
+import { counted } from '../../lib/core/counted.ts';
 import { embeddingState } from './embeddings.ts';
 import { renderFields } from './entries.ts';
 import { escapeLine } from './escape.ts';
@@ -53,7 +53,10 @@ export function renderStatus(view: View, facts: StatusFacts): string {
     ...(projects.length > 1 ? [['projects', projects.join(', ')] as const] : []),
     ['kinds', ENTRY_KINDS.map((kind) => `${kind} ${status.byKind[kind]}`).join(', ')],
     ['states', `active ${active}, superseded ${superseded}, retracted ${retracted}`],
-    ['log', `${status.changes} changes of ${status.entries} entries, over all workspaces`],
+    [
+      'log',
+      `${counted(status.changes, 'change')} of ${counted(status.entries, 'entry', 'entries')}, over all workspaces`,
+    ],
     ['last change', status.lastChangeAt === null ? 'none yet' : showTime(view, status.lastChangeAt)],
     ['store', `${showBytes(status.storeBytes)} in ${status.directory}`],
     ['host', hostLine(host)],

@@ -1,4 +1,5 @@
 /** What a sync did, for people: a line of counts, and what else there is to know. Pure. */
+import { counted } from '../../lib/core/counted.ts';
 import { CLOCK_OFFSET_TRUSTED_MS } from '../../lib/core/limits.ts';
 import type { SyncProgress, SyncReport } from '../command.ts';
 import { escapeLine } from './escape.ts';
@@ -50,7 +51,10 @@ export function syncNotes(report: SyncReport, hasRefusals: boolean): string[] {
   const notes = [...report.notices];
   const { verification } = report;
   if (verification !== undefined) {
-    const found = verification.differences === 0 ? 'no entry differed' : `${verification.differences} entries differed`;
+    const found =
+      verification.differences === 0
+        ? 'no entry differed'
+        : `${counted(verification.differences, 'entry', 'entries')} differed`;
     notes.unshift(
       verification.isEqual
         ? `Verified: ${found}, and both sides hold the same.`

@@ -47,7 +47,7 @@ export async function resolve(transaction: Database, context: WriteContext, requ
     throw new SmError({
       code: 'conflict',
       message: `${entryId} has no conflict to resolve.`,
-      hint: '"sm brain conflicts --org" lists those that there are; "sm brain edit" changes an entry.',
+      hint: '"sm brain conflicts --org" lists those that exist; "sm brain edit" changes an entry.',
     });
   }
   requireSeen(losers, request.seen);
@@ -66,7 +66,7 @@ function requireSeen(losers: ChangeRecord[], seen: string[] | undefined): void {
   if (unseen.length === 0) return;
   throw new SmError({
     code: 'conflict',
-    message: `There are versions that were not seen: ${unseen.map(({ hash }) => hash.slice(0, 12)).join(', ')}.`,
+    message: `There are versions that you have not seen: ${unseen.map(({ hash }) => hash.slice(0, 12)).join(', ')}.`,
     hint: 'Nothing was written. Look at them with "sm brain conflicts", and resolve again.',
     details: { unseen: unseen.map(({ hash }) => hash) },
   });

@@ -88,8 +88,11 @@ export async function feedback(transaction: Database, context: WriteContext, req
     if (entry.status !== 'active') {
       throw new SmError({
         code: 'conflict',
-        message: `${entry.entryId} is ${stateOf(entry)}: nobody is shown it any more.`,
-        hint: entry.supersededBy === undefined ? 'Say it of an active entry.' : `Say it of ${entry.supersededBy}.`,
+        message: `${entry.entryId} is ${stateOf(entry)}, and no longer shown to anybody.`,
+        hint:
+          entry.supersededBy === undefined
+            ? 'Give feedback on an active entry.'
+            : `Give feedback on ${entry.supersededBy}.`,
       });
     }
     return { ...entry, confidence: standingAfter(entry.confidence, request.verdict) };

@@ -80,7 +80,7 @@ export async function writeVersions(
 function noTimeLeft(entryId: string): SmError {
   return new SmError({
     code: 'conflict',
-    message: `${entryId} bears the last possible time and cannot be changed any more.`,
+    message: `${entryId} has the last possible time and can no longer be changed.`,
     hint: 'Record a new entry instead.',
   });
 }

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import type { Brain } from '../brain/contract.ts';
+import { counted } from '../core/counted.ts';
 import { SmError, toSmError } from '../core/errors.ts';
 import { DISK_RESERVE_BYTES } from '../core/limits.ts';
 import { checkCanMake } from '../scope/make-directory.ts';
@@ -110,7 +111,7 @@ async function inspectOwner(directory: string): Promise<Finding> {
     return {
       check,
       status: 'ok',
-      message: `host of version ${status.version}, pid ${status.pid}, ${status.requests} requests served`,
+      message: `host of version ${status.version}, pid ${status.pid}, ${counted(status.requests, 'request')} served`,
     };
   }
   const lock = tryTakeLock(places.lockFile, { pid: process.pid, kind: 'process' });
@@ -145,14 +146,14 @@ async function inspectContents(options: InspectOptions): Promise<Finding[]> {
 
 async function rebuild(brain: Brain): Promise<Finding> {
   const { entries, repaired } = await brain.run('rebuild', {});
-  const message = `${entries} entries made anew from the log, ${repaired === 0 ? 'all as they were' : `${repaired} repaired`}`;
+  const message = `${counted(entries, 'entry', 'entries')} rebuilt from the log, ${repaired === 0 ? 'all as they were' : `${repaired} repaired`}`;
   return { check: 'rebuild', status: 'ok', message };
 }
 
 async function verify(brain: Brain): Promise<Finding[]> {
   const report = await brain.run('verify', {});
   if (report.isSound) {
-    const message = `${report.changes} changes and ${report.entries} entries agree; hashes, tables and indexes are sound`;
+    const message = `${counted(report.changes, 'change')} and ${counted(report.entries, 'entry', 'entries')} agree; hashes, tables and indexes are sound`;
     return [{ check: 'log', status: 'ok', message }];
   }
   const findings: Finding[] = [];

@@ -183,8 +183,8 @@ function rangeInCommit(
   const now = readLines(absolute) ?? committed;
   if (first > now.length) {
     throw notFound(
-      `${name} has ${now.length} line${now.length === 1 ? '' : 's'}, and no line ${first}.`,
-      'Give a line that is there.',
+      `${name} has ${now.length} line${now.length === 1 ? '' : 's'}; there is no line ${first}.`,
+      'Give one that exists, or the file alone.',
     );
   }
   const end = Math.min(last, now.length);

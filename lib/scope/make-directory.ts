@@ -52,7 +52,7 @@ function makeOne(directory: string, mode: number, named = directory): void {
     if (code !== 'ENOENT') throw error;
     throw new SmError({
       code: 'no_permission',
-      message: `${named} cannot be made: ${path.dirname(named)} is no place for directories.`,
+      message: `${named} cannot be made: ${path.dirname(named)} cannot hold directories.`,
       hint: 'Point STACKMEMORY_HOME at a directory of your own, on a disk.',
       details: { directory: named },
       cause: error,

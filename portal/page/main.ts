@@ -184,7 +184,7 @@ function take(message: ServerMessage): void {
         message.reason === 'detached' ? 'Detached' : 'The session has ended',
         message.reason === 'detached'
           ? 'The session goes on without this page.'
-          : 'The program in it has ended, or the session was ended.',
+          : 'Its program has ended, or the session was ended.',
         message.reason === 'detached' ? 'Attach again' : 'Start it again',
       );
     case 'problem':

@@ -99,7 +99,7 @@ export class SessionsDialog {
   }
 
   async #end(name: string): Promise<void> {
-    const text = 'What runs in it is ended with it.';
+    const text = 'Whatever runs in it ends with it.';
     if ((await ask({ title: `End ${name}?`, text, yes: 'End it' })) !== undefined) {
       this.#events.send({ t: 'end', name });
     }

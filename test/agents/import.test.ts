@@ -1,6 +1,7 @@
 /** `sm brain import --source`, as a user runs it in a repository. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { newBrainDirectory } from '../support/host-brain.ts';
@@ -35,6 +36,21 @@ test('[X28] a folder of decision records: shown first, imported once, and what c
   expect(list.map(({ conclusion }) => conclusion)).toEqual(['We use spaces.']);
   expect((await runSm(home, ['brain', 'conflicts', '--json'])).stdout.trim()).toMatch(/^\[\]$|"conflicts":\s*\[\]/);
   expect((await runSm(home, ['brain', 'recall', 'spaces or tabs'])).stdout).toContain('Use tabs');
+}, 60_000);
+
+test('[X28] a folder is the same thing from every directory of its repository', async () => {
+  const home = newHome();
+  execFileSync('git', ['init', '--quiet'], { cwd: home });
+  fs.mkdirSync(path.join(home, 'docs/adr'), { recursive: true });
+  fs.writeFileSync(path.join(home, 'docs/adr/0001-use-tabs.md'), ADR('Accepted', 'We use tabs.'));
+  const importing = (place: string) => ['brain', 'import', place, '--source', 'adr', '--json'];
+  expect(JSON.parse((await runSm(home, importing('docs/adr'))).stdout)).toMatchObject({ imported: 1 });
+  const below = await runSm(home, importing('adr'), { cwd: path.join(home, 'docs') });
+  expect(JSON.parse(below.stdout)).toMatchObject({ imported: 0, duplicate: 1 });
+  const beside = await runSm(home, importing(path.join(home, 'docs/adr')), { cwd: os.tmpdir() });
+  expect(JSON.parse(beside.stdout)).toMatchObject({ imported: 0, duplicate: 1 });
+  const [entry] = JSON.parse((await runSm(home, ['brain', 'list', '--json'])).stdout) as { refs: string[] }[];
+  expect(entry?.refs).toContain('docs/adr/0001-use-tabs.md');
 }, 60_000);
 
 test('[X28] the commits of a repository that say why, since a time', async () => {

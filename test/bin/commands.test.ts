@@ -272,7 +272,7 @@ describe('reading', () => {
     brain.run = async (operation, request) => {
       asked.push(operation);
       const isProbe = operation === 'list' && 'limit' in request && request.limit === 1;
-      return (isProbe ? [entryOf()] : []) as never;
+      return isProbe ? [entryOf()] : [];
     };
     const later = await sm(['brain', command], { brain });
     expect(later.err).toContain('--org for all projects');

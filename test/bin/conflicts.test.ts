@@ -72,6 +72,12 @@ describe('conflicts', () => {
     expect((await sm(['brain', 'conflicts', 'ffff'], { brain })).code).toBe(3);
   });
 
+  it('[S14] the ways to settle the first one are printed as they can be run', async () => {
+    const { err } = await sm(['brain', 'conflicts'], { brain });
+    expect(err).toContain(`sm brain resolve ${idOf(1)} --keep `);
+    expect(err).toContain(`sm brain resolve ${idOf(1)} --take ${hash.slice(0, 12)} `);
+  });
+
   it('[S14] none is an answer, and a wider one is offered', async () => {
     const { code, out, err } = await sm(['brain', 'conflicts']);
     expect({ code, out }).toEqual({ code: 0, out: 'No conflicts.\n' });

@@ -75,7 +75,7 @@ test('[P23] [P8] start, status, token, share and stop, with the session alive af
   const { url, pid } = await startDetached(world);
   const second = await sm(world, 'portal', 'start', '--port', '0', '--json');
   expect(second.code).toBe(4);
-  expect(JSON.parse(second.talk)).toMatchObject({ error: 'exists', message: 'A portal runs already.' });
+  expect(JSON.parse(second.talk)).toMatchObject({ error: 'exists', message: 'A portal is already running.' });
   const { token, link } = JSON.parse((await sm(world, 'portal', 'token', '--json')).out) as {
     token: string;
     link: string;

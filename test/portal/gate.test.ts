@@ -115,7 +115,7 @@ test('[P20] who is refused is told what to do: a browser by a page, a program by
   });
   for (let count = 0; count < 12; count += 1) await ask('/?token=wrong', browser);
   const limited = await ask('/?token=wrong', browser);
-  expect(limited).toMatchObject({ status: 429, text: expect.stringContaining('Come again in a minute') as string });
+  expect(limited).toMatchObject({ status: 429, text: expect.stringContaining('Try again in a minute') as string });
 });
 
 test('[P19] assets are a table: nothing else is reachable by any path', async () => {

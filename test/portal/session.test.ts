@@ -162,7 +162,7 @@ describe('an attachment', () => {
     expect(attachment.missedBytes(5)).toBeUndefined();
   });
 
-  test('[P2] one that is gone on with elsewhere is told, and its leaving then changes nothing', () => {
+  test('[P2] one that is resumed elsewhere is told, and its leaving then changes nothing', () => {
     const { attachment } = bench();
     const [first, second] = [new FakeViewer(), new FakeViewer()];
     attachment.connect(first, 0);

@@ -75,7 +75,7 @@ test('[R25] a file that is gone is known all the same; what has no answer is sai
     expect(() => ask(...question)).toThrow(
       expect.objectContaining({ code: 'not_found', message: expect.stringContaining(message) as string }),
     );
-  expectNone('no line 5', 'src/again.ts', 5);
+  expectNone('there is no line 5', 'src/again.ts', 5);
   expectNone('is binary', 'data.bin', 1);
   expectNone('no commit of untracked.txt', 'untracked.txt');
   expectNone('no commit of never.txt', 'never.txt');

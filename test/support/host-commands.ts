@@ -19,9 +19,9 @@ export function smProgram(): string {
 }
 
 /** Runs `sm` with its home in `home`, in the project `project`. */
-export function runSm(home: string, words: string[]): Promise<CommandResult> {
+export function runSm(home: string, words: string[], { cwd = home }: { cwd?: string } = {}): Promise<CommandResult> {
   const child = spawn(process.execPath, [smProgram(), ...words], {
-    cwd: home,
+    cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, STACKMEMORY_HOME: home, PROVENANT_PROJECT_ID: 'project', PROVENANT_WORKSPACE_ID: '' },
   });

@@ -1,6 +1,6 @@
 /** `sm brain conflicts`: versions that lost to one whose writer had not seen them, beside the version that holds. */
 import type { CommandModule } from '../../command.ts';
-import { renderConflicts } from '../../print/conflict.ts';
+import { HASH_CHARACTERS, renderConflicts } from '../../print/conflict.ts';
 import { writeJson } from '../../print/json.ts';
 import { createView } from '../../print/view.ts';
 import { readScopeOf, withBrain } from '../../session.ts';
@@ -38,10 +38,12 @@ export const command: CommandModule = {
       }
       const view = await createView(context, options, JSON.stringify(conflicts));
       await context.stdout.write(renderConflicts(view, conflicts));
-      const example = `sm brain resolve ${first.current.entry.entryId}`;
+      const resolving = `sm brain resolve ${first.current.entry.entryId}`;
+      const lost = first.losers[0]?.hash.slice(0, HASH_CHARACTERS) ?? '<hash>';
       await context.stderr.write(
-        `\nKeep the current version with "${example} --keep", take the other one with "--take <hash>", or write the\n` +
-          'merged one with the flags of edit, such as --conclusion "…".\n',
+        `\nSettle it with one of\n  ${resolving} --keep                # the current version\n` +
+          `  ${resolving} --take ${lost}   # the one that lost\n` +
+          `  ${resolving} --conclusion "…"      # a merged one, by the flags of edit\n`,
       );
       return 0;
     });

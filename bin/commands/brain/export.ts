@@ -2,6 +2,7 @@
 import type { Brain } from '../../../lib/brain/contract.ts';
 import type { LoggedChange } from '../../../lib/brain/log-contract.ts';
 import { EXPORT_FORMAT, EXPORT_FORMAT_WITHDRAWING } from '../../../lib/brain/export-format.ts';
+import { counted } from '../../../lib/core/counted.ts';
 import { merge } from '../../../lib/core/merge.ts';
 import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Location, Options } from '../../command.ts';
@@ -56,7 +57,7 @@ export const command: CommandModule = {
       if (options.isSet('json')) await writeJson(context, { file, format, ...counts });
       else
         await context.stderr.write(
-          `${counts.changes} changes of ${counts.entries} entries written to ${quoteShort(file)}\n`,
+          `${counted(counts.changes, 'change')} of ${counted(counts.entries, 'entry', 'entries')} written to ${quoteShort(file)}\n`,
         );
       return 0;
     });

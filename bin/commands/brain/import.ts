@@ -15,7 +15,7 @@ import { fileFailure } from '../../files.ts';
 import type { ImportRecord } from '../../importers/records.ts';
 import { type SourceName, SOURCES } from '../../importers/sources.ts';
 import { readLines } from '../../lines.ts';
-import { counted } from '../../print/count.ts';
+import { counted } from '../../../lib/core/counted.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
 import { scopeOf, withBrain } from '../../session.ts';

@@ -1,6 +1,6 @@
 /** `sm embeddings status`: which address makes vectors, whether it works, and how far it has come. */
 import type { CommandModule } from '../../command.ts';
-import { counted } from '../../print/count.ts';
+import { counted } from '../../../lib/core/counted.ts';
 import { embeddingFigures, embeddingState } from '../../print/embeddings.ts';
 import { renderFields } from '../../print/entries.ts';
 import { writeJson } from '../../print/json.ts';

@@ -220,7 +220,12 @@ bring_up() { # bring_up start|restart UNIT
 
 has_systemd() { [ -d /run/systemd/system ]; }
 
-as_user() { runuser -u "$user" -- env -i HOME="$home" USER="$user" LOGNAME="$user" LANG=C.UTF-8 PATH="$home/.local/bin:/usr/local/bin:/usr/bin:/bin" "$@"; }
+as_user() {
+  local way=() one
+  # How this machine gets out, where it needs a proxy or a mirror.
+  for one in $(compgen -e | grep -xiE 'https?_proxy|no_proxy|npm_config_registry|NODE_EXTRA_CA_CERTS'); do way+=("$one=${!one}"); done
+  runuser -u "$user" -- env -i HOME="$home" USER="$user" LOGNAME="$user" LANG=C.UTF-8 PATH="$home/.local/bin:/usr/local/bin:/usr/bin:/bin" "${way[@]}" "$@"
+}
 
 # ---- packages
 
@@ -727,9 +732,10 @@ farewell() {
   if [ "$tailscale" = yes ] && [ -n "$(tailnet_address)" ]; then address=$(tailnet_address); fi
   say "Done. The portal: http://$address:$port"
   # The token is for a person at a terminal, and is never written to a log.
-  printf "  its token:     su - %s -c 'sm portal token'\n" "$user"
-  printf "  the session:   su - %s -c 'tmux attach'\n" "$user"
-  printf "  is it sound:   %s --check, and su - %s -c 'sm doctor'\n" "${OWN_LINK##*/}" "$user"
+  printf "  its token:         su - %s -c 'sm portal token'\n" "$user"
+  printf "  the session:       su - %s -c 'tmux attach'\n" "$user"
+  [ "$agent" = none ] || printf "  give it the brain: su - %s -c 'sm setup %s'\n" "$user" "$agent"
+  printf "  is it sound:       %s --check, and su - %s -c 'sm doctor'\n" "${OWN_LINK##*/}" "$user"
 }
 
 run_check() {

@@ -5,7 +5,15 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** Packages are fetched and installed, on whatever machine there is. */
+const PATIENCE_MS = 15 * 60_000;
+
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
-  test: { include: ['test/box/**/*.test.ts', 'test/programs/**/*.test.ts'], fileParallelism: false },
+  test: {
+    include: ['test/box/**/*.test.ts', 'test/programs/**/*.test.ts'],
+    fileParallelism: false,
+    testTimeout: PATIENCE_MS,
+    hookTimeout: PATIENCE_MS,
+  },
 });

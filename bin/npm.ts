@@ -8,6 +8,8 @@ import type { Installation } from './command.ts';
 const NAME = 'stackmemory';
 const ASK_TIMEOUT_MS = 30_000;
 const INSTALL_TIMEOUT_MS = 10 * 60_000;
+const UNREACHABLE =
+  /\b(?:ECONNREFUSED|ECONNRESET|ENETUNREACH|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ERR_SOCKET_TIMEOUT)\b/;
 /** Of what npm says when it fails. */
 const COMPLAINT_CHARACTERS = 400;
 
@@ -78,11 +80,13 @@ function explain(error: ExecFileException, complaint: string): SmError {
     return new SmError({
       code: 'no_permission',
       message: 'This user may not write where StackMemory is installed.',
-      hint: 'On a box: setup.sh --upgrade, as root. Elsewhere: sudo sm upgrade.',
+      hint: 'On a box: sudo stackmemory-setup --upgrade. Elsewhere: sudo sm upgrade.',
       cause: error,
     });
   }
-  if (/\bE404\b/.test(said)) return unavailable(`npm's registry does not have that version of ${NAME}.`);
+  if (/\bE404\b|\bETARGET\b/.test(said)) return unavailable(`npm's registry does not have that version of ${NAME}.`);
+  const [unreachable] = UNREACHABLE.exec(said) ?? [];
+  if (unreachable !== undefined) return unavailable(`npm's registry cannot be reached (${unreachable}).`);
   return unavailable(`npm failed: ${said.slice(0, COMPLAINT_CHARACTERS) || error.message}`);
 }
 

@@ -183,7 +183,12 @@ async function inspectFirewall(rim: BoxRim, settings: Settings): Promise<Finding
   const ports = [...new Set(open.map(({ port }) => port))];
   if (ports.length === 0) return { check, status: 'ok', message: 'none except on loopback and the tailnet' };
   const message = `Port ${ports.join(', ')} can be reached from outside, unless the provider closes it.`;
-  return { check, status: 'warning', message, remedy: 'setup.sh --firewall lets in the tailnet and nothing else.' };
+  return {
+    check,
+    status: 'warning',
+    message,
+    remedy: 'sudo stackmemory-setup --firewall lets in the tailnet and nothing else.',
+  };
 }
 
 /** As `ss` writes addresses: `127.0.0.53%lo`, `[::1]`, `*`. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a Debian 12 or Ubuntu 24.04 machine a box on which an agent works day and night, seen through StackMemory's
+# Makes a Debian or Ubuntu machine a box on which an agent works day and night, seen through StackMemory's
 # portal on the tailnet and nowhere else. Run it as often as you like: it does what is missing, and nothing twice.
 # docs/PROVISIONING.md is the guide; --help lists the flags.
 set -euo pipefail
@@ -12,6 +12,7 @@ readonly ETC=/etc/stackmemory
 readonly SETTINGS=$ETC/box.env
 readonly STATE=/var/lib/stackmemory-box
 readonly MANIFEST=$STATE/manifest
+readonly OWN_LINK=/usr/local/sbin/stackmemory-setup
 readonly LOG=/var/log/stackmemory-setup.log
 readonly UNIT_DIRECTORY=/etc/systemd/system
 readonly NODE_NEEDED=20.19
@@ -55,7 +56,7 @@ TEXT
 # ---- what is wanted
 
 mode=setup
-authkey_file='' offline='' prepare='' purge=no chosen_from=''
+authkey_file='' offline='' prepare='' purge=no upgraded=no
 
 fail() { # fail MESSAGE [REMEDY]
   printf 'setup.sh: %s\n' "$1" >&2
@@ -72,7 +73,8 @@ wrong() {
 # What an earlier run was told holds, unless a variable or a flag says otherwise now.
 read_settings() {
   local name value
-  if [ -r "$SETTINGS" ]; then
+  from_now=${PORTAL_FROM:-}
+  if [ "$mode" != prepare ] && [ -r "$SETTINGS" ]; then
     while IFS='=' read -r name value; do
       [[ $name =~ ^BOX_[A-Z]+$|^PORTAL_[A-Z_]+$ ]] || continue
       value=${value#\"} value=${value%\"}
@@ -109,7 +111,7 @@ read_flags() {
       --command) agent_command=$2 ;;
       --portal-args) portal_args=$2 ;;
       --node) node_major=$2 node_repository=${PORTAL_NODE_REPOSITORY:-https://deb.nodesource.com/node_$2.x} ;;
-      --from) from=$2 ;;
+      --from) from=$2 from_now=$2 ;;
       --ts-authkey-file) authkey_file=$2 ;;
       --offline) offline=$2 ;;
       --prepare) mode=prepare prepare=$2 ;;
@@ -144,11 +146,12 @@ check_values() {
   if [ -z "$agent_command" ]; then
     if [ "$agent" = none ]; then agent_command=bash; else agent_command=$agent; fi
   fi
+  chosen_from=$from
+  # What was chosen once is not what an upgrade is to bring.
+  if [ "$mode" = upgrade ]; then from=$from_now; fi
   if [ -z "$from" ]; then
     from=stackmemory@$VERSION
     if [ "$mode" = upgrade ]; then from=stackmemory@latest; fi
-  else
-    chosen_from=$from
   fi
   case $from in *.tgz) from=$(realpath -m -- "$from") ;; esac
   [ -z "$offline" ] || offline=$(realpath -- "$offline") || wrong "--offline: there is no $offline."
@@ -217,7 +220,12 @@ bring_up() { # bring_up start|restart UNIT
 
 has_systemd() { [ -d /run/systemd/system ]; }
 
-as_user() { runuser -u "$user" -- env -i HOME="$home" USER="$user" LOGNAME="$user" LANG=C.UTF-8 PATH="$home/.local/bin:/usr/local/bin:/usr/bin:/bin" "$@"; }
+as_user() {
+  local way=() one
+  # How this machine gets out, where it needs a proxy or a mirror.
+  for one in $(compgen -e | grep -xiE 'https?_proxy|no_proxy|npm_config_registry|NODE_EXTRA_CA_CERTS'); do way+=("$one=${!one}"); done
+  runuser -u "$user" -- env -i HOME="$home" USER="$user" LOGNAME="$user" LANG=C.UTF-8 PATH="$home/.local/bin:/usr/local/bin:/usr/bin:/bin" "${way[@]}" "$@"
+}
 
 # ---- packages
 
@@ -237,7 +245,10 @@ install_packages() {
     lists_are_fresh=yes
   fi
   local planned one
-  planned=$(apt-get "${apt_options[@]}" install -s -y --no-install-recommends "$@") || fail "These cannot be installed: $*"
+  planned=$(apt-get "${apt_options[@]}" install -s -y --no-install-recommends "$@") || {
+    [ -z "$offline" ] || fail "$offline lacks some of these: $*" 'Was it prepared with the same flags?'
+    fail "These cannot be installed: $*" "Its words are in $LOG; is there a network?"
+  }
   while read -r one; do note package "$one"; done < <(sed -n 's/^Inst \([^ ]*\) (.*/\1/p' <<<"$planned")
   quietly apt-get "${apt_options[@]}" install -y --no-install-recommends "$@" ||
     fail "Installing $* failed." "Its words are in $LOG; run setup.sh again when the cause is gone."
@@ -247,14 +258,12 @@ install_packages() {
 fetch_key() { # fetch_key URL FINGERPRINT FILE
   local directory
   directory=$(mktemp -d)
-  if quietly curl -fsSL --proto '=https,file' --retry 3 --max-time 60 -o "$directory/key" "$1"; then
-    GNUPGHOME=$directory gpg --batch --quiet --import "$directory/key" >/dev/null 2>&1 || true
-    GNUPGHOME=$directory gpg --batch --quiet --export "$2" >"$directory/only" 2>/dev/null || true
-    cat "$directory/only" >"$3"
-    [ -s "$3" ] || echo "setup.sh: the key at $1 is not the one with the fingerprint $2" >&2
-  fi
+  quietly curl -fsSL --proto '=https,file' --retry 3 --max-time 60 -o "$directory/key" "$1" ||
+    fail "$1 cannot be fetched." 'Run setup.sh again when the network is there.'
+  GNUPGHOME=$directory gpg --batch --quiet --import "$directory/key" >/dev/null 2>&1 || true
+  GNUPGHOME=$directory gpg --batch --quiet --export "$2" >"$3" 2>/dev/null || true
   rm -rf "$directory"
-  [ -s "$3" ] || fail "There is no key to trust at $1." 'Nothing was installed from there. Find out why before going on.'
+  [ -s "$3" ] || fail "The key at $1 is not the one with the fingerprint $2." 'Nothing was installed from there. Find out why before going on.'
 }
 
 put_key() { # put_key URL FINGERPRINT FILE
@@ -320,6 +329,8 @@ do_packages() {
   install_packages $(base_packages)
 }
 
+is_at_least() { printf '%s\n' "$@" | sort -VC; }
+
 node_found() { # the version of a Node that every user can run
   local one
   for one in /usr/local/bin/node /usr/bin/node; do
@@ -330,10 +341,14 @@ node_found() { # the version of a Node that every user can run
 is_node() {
   local version
   version=$(node_found)
-  finding=${version:-none}
-  [ -n "$version" ] && printf '%s\n%s\n' "$NODE_NEEDED" "$version" | sort -VC
+  finding=$version
+  # Debian's own comes without npm.
+  [ -n "$offline" ] || command -v npm >/dev/null || finding=${version:+$version, without npm}
+  [ "$finding" = "$version" ] && is_at_least "$NODE_NEEDED" "$version"
 }
 do_node() {
+  # It would stand before what is installed here.
+  [ ! -e /usr/local/bin/node ] || fail "/usr/local/bin/node is $finding." "Take it away, or have $NODE_NEEDED or newer there, with npm."
   if [ -z "$offline" ]; then
     put_key "$node_key" "$node_fingerprint" /etc/apt/keyrings/stackmemory-node.gpg
     put_repository stackmemory-node "$node_repository" nodistro /etc/apt/keyrings/stackmemory-node.gpg nodejs
@@ -367,7 +382,11 @@ do_user() {
     quietly useradd --create-home --home-dir "$home" --shell /bin/bash --comment 'owner of the agent' "$user" ||
       fail "The user $user could not be made."
   fi
-  if grep -qxF "user $user" "$MANIFEST"; then chmod 0700 "$home"; fi
+  if grep -qxF "user $user" "$MANIFEST"; then
+    # Also of a useradd that was interrupted.
+    install -d -m 0700 -o "$user" -g "$(id -g "$user")" "$home"
+    as_user cp -rn /etc/skel/. "$home/"
+  fi
   # The units' sandboxes open it by name, so that it must be there.
   as_user mkdir -p -m 0700 "$home/.stackmemory"
   if [ ! -d "$cwd" ]; then
@@ -379,33 +398,46 @@ version_of() { sed -n 's/^ *"version": *"\([^"]*\)".*/\1/p' "$1" 2>/dev/null | h
 
 is_program() {
   finding=$(version_of "$PACKAGE/package.json")
+  [ "$mode" != upgrade ] || [ "$upgraded" = yes ] || return 1
   local wanted
   case $from in
     *.tgz) wanted=$(tar -xOzf "$from" package/package.json 2>/dev/null | version_of -) ;;
     *) wanted=$(sed -n 's/^stackmemory@\([0-9].*\)$/\1/p' <<<"$from") ;;
   esac
-  [ -n "$finding" ] && [ "$(readlink /usr/local/bin/sm)" = "$PREFIX/bin/sm" ] && [ -f "$STATE/program.done" ] &&
-    { [ -z "$wanted" ] || [ "$wanted" = "$finding" ]; }
+  [ -n "$finding" ] && [ "$(readlink /usr/local/bin/sm)" = "$PREFIX/bin/sm" ] && [ -e "$OWN_LINK" ] && [ -f "$STATE/program.done" ] || return 1
+  # Back to an older version only where this run is told so: it would not open the brain of a newer one.
+  [ -z "$wanted" ] || [ "$wanted" = "$finding" ] || { [ -z "$from_now" ] && is_at_least "$wanted" "$finding"; }
 }
 do_program() {
   if [ -e /usr/local/bin/sm ] && [ "$(readlink /usr/local/bin/sm)" != "$PREFIX/bin/sm" ]; then
     fail '/usr/local/bin/sm is there, and is not of this set-up.' 'Take it away: npm uninstall -g stackmemory'
   fi
   note directory "$PREFIX"
-  rm -f "$STATE/program.done"
+  rm -f "$STATE/program.was"
+  [ ! -f "$STATE/program.done" ] || mv "$STATE/program.done" "$STATE/program.was"
   if [ -n "$offline" ]; then
     mkdir -p "$PREFIX"
     tar -xzf "$offline/stackmemory.tar.gz" -C "$PREFIX" --no-same-owner
   else
     # No script of a package runs as root: StackMemory and what it needs have none.
-    quietly npm install --global --prefix "$PREFIX" --ignore-scripts --omit=dev --no-audit --no-fund --no-update-notifier "$from" ||
+    quietly npm install --global --prefix "$PREFIX" --cache "$PREFIX/.npm" --ignore-scripts --omit=dev --no-audit --no-fund --no-update-notifier "$from" || {
+      # npm has put back what was there.
+      [ ! -f "$STATE/program.was" ] || ! sm --version >/dev/null 2>&1 || mv "$STATE/program.was" "$STATE/program.done"
       fail "npm could not install $from." "Its words are in $LOG."
+    }
   fi
   [ -f "$PACKAGE/provisioning/setup.sh" ] || fail "$from is not StackMemory, or older than this script."
   note link /usr/local/bin/sm
   ln -sfn "$PREFIX/bin/sm" /usr/local/bin/sm
+  note link "$OWN_LINK"
+  ln -sfn "$PACKAGE/provisioning/setup.sh" "$OWN_LINK"
   /usr/local/bin/sm --version >/dev/null || fail 'StackMemory was installed, and does not start.'
   : >"$STATE/program.done"
+  rm -f "$STATE/program.was"
+  if [ "$mode" = upgrade ]; then
+    upgraded=yes chosen_from=$from_now
+    sed -i "s|^PORTAL_FROM=.*|PORTAL_FROM=\"$from_now\"|" "$SETTINGS"
+  fi
   note_change "$PACKAGE"
 }
 
@@ -655,7 +687,7 @@ restart_changed() {
 
 # ---- the runs
 
-readonly STEPS=(machine packages node tailscale user program agent settings server units tailnet firewall upgrades running)
+readonly STEPS=(machine settings packages node tailscale user program agent server units tailnet firewall upgrades running)
 
 take_lock() {
   install -d -m 0700 "$STATE"
@@ -679,7 +711,6 @@ run_setup() {
   take_lock
   say "StackMemory's box: $(date -u +%FT%TZ), log in $LOG"
   [ -z "$offline" ] || use_offline
-  if [ "$mode" = upgrade ]; then rm -f "$STATE/program.done"; fi
   for step in "${STEPS[@]}"; do
     if [ "$step" = running ]; then restart_changed; fi
     if "is_$step"; then
@@ -701,15 +732,16 @@ farewell() {
   if [ "$tailscale" = yes ] && [ -n "$(tailnet_address)" ]; then address=$(tailnet_address); fi
   say "Done. The portal: http://$address:$port"
   # The token is for a person at a terminal, and is never written to a log.
-  printf "  its token:     su - %s -c 'sm portal token'\n" "$user"
-  printf "  the session:   su - %s -c 'tmux attach'\n" "$user"
-  printf "  is it sound:   %s --check, and su - %s -c 'sm doctor'\n" "$0" "$user"
+  printf "  its token:         su - %s -c 'sm portal token'\n" "$user"
+  printf "  the session:       su - %s -c 'tmux attach'\n" "$user"
+  [ "$agent" = none ] || printf "  give it the brain: su - %s -c 'sm setup %s'\n" "$user" "$agent"
+  printf "  is it sound:       %s --check, and su - %s -c 'sm doctor'\n" "${OWN_LINK##*/}" "$user"
 }
 
 run_check() {
   local step is_sound=yes
   for step in "${STEPS[@]}"; do
-    if ! [ -d "$PACKAGE" ] && [[ " settings server units firewall upgrades running " == *" $step "* ]]; then
+    if ! [ -d "$PACKAGE" ] && [[ " server units firewall upgrades running " == *" $step "* ]]; then
       printf '!! %s: after the program is installed\n' "$step"
       is_sound=no
     elif "is_$step"; then
@@ -746,11 +778,6 @@ run_uninstall() {
     rm -f -- "$one"
     log "removed $one"
   done < <(noted file && noted link)
-  for one in $(noted package); do ! is_installed "$one" || packages+=("$one"); done
-  if [ ${#packages[@]} -gt 0 ]; then
-    # Only what came with this script; what others have come to need meanwhile stays.
-    quietly apt-get "${apt_options[@]}" -y purge "${packages[@]}" || fail 'The packages could not be removed.' "Its words are in $LOG."
-  fi
   while read -r one; do rm -rf -- "$one"; done < <(noted directory)
   while read -r one; do rmdir --ignore-fail-on-non-empty -- "$one" 2>/dev/null || true; done < <(noted directory-if-empty)
   if has_systemd; then quietly systemctl daemon-reload; fi
@@ -765,6 +792,12 @@ run_uninstall() {
   if [ "$purge" = yes ]; then
     while read -r one; do rm -rf -- "$one"; done < <(noted data)
   fi
+  # Last, since the way in that this is run over may be one of them.
+  for one in $(noted package); do ! is_installed "$one" || packages+=("$one"); done
+  if [ ${#packages[@]} -gt 0 ]; then
+    # Only what came with this script; what others have come to need meanwhile stays.
+    quietly apt-get "${apt_options[@]}" -y purge "${packages[@]}" || fail 'The packages could not be removed.' "Its words are in $LOG."
+  fi
   say 'Removed.'
   if [ "$purge" = yes ] || [ -z "$(noted user)" ]; then
     rm -rf "$STATE" "$LOG"
@@ -774,67 +807,13 @@ run_uninstall() {
   fi
 }
 
-run_prepare() {
-  command -v npm >/dev/null || fail '--prepare needs Node.js and npm on this machine.'
-  mkdir -p "$prepare/debs/partial"
-  prepare=$(realpath "$prepare")
-  local work packages
-  work=$(mktemp -d)
-  is_machine
-  mkdir -p "$work/parts" "$work/keyrings"
-  cp -a /etc/apt/sources.list.d/. "$work/parts/"
-  [ ! -f /etc/apt/sources.list ] || cp /etc/apt/sources.list "$work/parts/main.list"
-  firewall=yes upgrades=yes
-  packages="$(base_packages | tr '\n' ' ') nodejs"
-  prepare_repository node "$node_key" "$node_fingerprint" "$node_repository" nodistro
-  if [ "$tailscale" = yes ]; then
-    packages="$packages tailscale"
-    prepare_repository tailscale "$(tailscale_key)" "$tailscale_fingerprint" "$tailscale_repository/$distribution" "$release"
-  fi
-  mkdir -p "$work/lists/partial"
-  # As if nothing were installed, so that whatever the box lacks is there.
-  apt_options+=(-o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$work/parts" -o "Dir::State::lists=$work/lists"
-    -o Dir::Etc::preferencesparts=/dev/null -o Dir::State::status=/dev/null -o "Dir::Cache::archives=$prepare/debs" -o APT::Sandbox::User=root)
-  echo 'gathering packages'
-  quietly apt-get "${apt_options[@]}" update
-  # shellcheck disable=SC2086 # A list of words.
-  quietly apt-get "${apt_options[@]}" install -y --no-install-recommends --download-only $packages
-  rm -rf "$prepare/debs/partial" "$prepare/debs/lock"
-  (cd "$prepare/debs" && index_packages >Packages)
-  echo 'gathering StackMemory'
-  quietly npm install --global --prefix "$work/stackmemory" --ignore-scripts --omit=dev --no-audit --no-fund "$from"
-  tar -czf "$prepare/stackmemory.tar.gz" --owner=0 --group=0 -C "$work/stackmemory" .
-  if [ "$agent" != none ]; then
-    echo "gathering $agent"
-    quietly npm install --global --prefix "$work/agent" --no-audit --no-fund "$(agent_package)"
-    tar -czf "$prepare/agent-$agent.tar.gz" --owner=0 --group=0 -C "$work/agent" .
-  fi
-  cp "$work/stackmemory/lib/node_modules/stackmemory/provisioning/setup.sh" "$prepare/"
-  (cd "$prepare" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum) >"$work/SHA256SUMS"
-  cp "$work/SHA256SUMS" "$prepare/"
-  rm -rf "$work"
-  echo "done: copy $prepare to the box, and run ./setup.sh --offline . in it"
-}
-
-prepare_repository() { # prepare_repository NAME KEY-URL FINGERPRINT URI SUITE
-  fetch_key "$2" "$3" "$work/keyrings/$1.gpg"
-  # Of a mirror on a disk apt would use the packages where they are; they are wanted in the directory.
-  printf 'deb [signed-by=%s] %s %s main\n' "$work/keyrings/$1.gpg" "${4/#file:/copy:}" "$5" >"$work/parts/stackmemory-$1.list"
-}
-
-# What dpkg-scanpackages makes, without a package of its own.
-index_packages() {
-  local one
-  for one in *.deb; do
-    dpkg-deb -f "$one"
-    printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$one" "$(stat -c %s "$one")" "$(sha256sum "$one" | cut -d' ' -f1)"
-  done
-}
-
 main() {
   local argument
   for argument in "$@"; do
-    case $argument in -h | --help) usage && exit 0 ;; esac
+    case $argument in
+      -h | --help) usage && exit 0 ;;
+      --prepare) mode=prepare ;; # For another machine, whatever was chosen for this one.
+    esac
   done
   read_settings
   read_flags "$@"
@@ -844,7 +823,10 @@ main() {
     setup | upgrade) run_setup ;;
     check) run_check ;;
     uninstall) run_uninstall ;;
-    prepare) run_prepare ;;
+    prepare)
+      # shellcheck source=provisioning/prepare.sh
+      . "$(dirname "$(realpath "$0")")/prepare.sh"
+      ;;
   esac
 }
 

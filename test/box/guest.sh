@@ -104,7 +104,7 @@ case $1 in
     holds 'the set-up again' setup
     holds 'restarts nothing' test "$(pid_of stackmemory-portal)" = "$old"
     holds 'and leaves the session once more' session_is "$before"
-    holds 'the check is content' setup --check
+    holds 'the check is content' stackmemory-setup --check
     holds 'the doctor, too' as_agent sm doctor
     sed 's/^/# /' /tmp/said
     systemctl --no-pager --failed | sed 's/^/# /'
@@ -124,7 +124,7 @@ case $1 in
     holds 'the key has not come back' within 120 key_is_nowhere
     holds 'the uninstallation' setup --uninstall --purge
     holds 'leaves no user' no getent passwd agent
-    holds 'nor files' none_of /opt/stackmemory /etc/stackmemory /usr/local/bin/sm /var/lib/stackmemory-box /home/agent
+    holds 'nor files' none_of /opt/stackmemory /etc/stackmemory /usr/local/bin/sm /usr/local/sbin/stackmemory-setup /var/lib/stackmemory-box /home/agent
     holds 'nor units' no systemctl cat stackmemory-portal
     holds 'nor processes' no pgrep -f stackmemory
     echo 'box: done'

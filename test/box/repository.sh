@@ -35,11 +35,18 @@ install -m 0755 "$here/fake-tailscale.sh" "$directory/tailscale/usr/bin/tailscal
 cp "$here/fake-tailscaled.service" "$directory/tailscale/usr/lib/systemd/system/tailscaled.service"
 build tailscale 1.0-1test1
 
+# Not in the repository: a Node.js as Debian 13 has it, new enough and without npm.
+mkdir -p "$directory/nodejs/usr/bin"
+printf '#!/bin/sh\necho v20.19.2\n' >"$directory/nodejs/usr/bin/node"
+chmod 0755 "$directory/nodejs/usr/bin/node"
+build nodejs 20.19.2-1
+mv "$directory/pool/nodejs_20.19.2-1_amd64.deb" "$directory/without-npm.deb"
+
 cd "$directory"
 gpg --batch --quiet --passphrase '' --quick-generate-key 'a test <test@example.org>' ed25519 sign never 2>/dev/null
 fingerprint=$(gpg --list-keys --with-colons 2>/dev/null | sed -n 's/^fpr:*\([0-9A-F]*\):$/\1/p' | head -n 1)
 gpg --batch --armor --export "$fingerprint" >key.asc
-for suite in nodistro bookworm; do
+for suite in nodistro bookworm trixie; do
   mkdir -p "dists/$suite/main/binary-amd64"
   for one in pool/*.deb; do
     dpkg-deb -f "$one"

@@ -3,7 +3,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..
-work=$(mktemp -d /var/tmp/stackmemory-box.XXXX)
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/stackmemory-box.XXXX")
 trap 'rm -rf "$work"' EXIT
 fingerprint=$("$here/repository.sh" "$work/repository")
 mkdir "$work/tailscale"

@@ -1,6 +1,7 @@
 /**
- * The set-up script for real, in a Debian 12 root as a fresh machine has it, with packages from Debian and from a signed
- * repository that stands in for NodeSource's and Tailscale's. No systemd runs there: vm.sh has that.
+ * The set-up script for real, in a Debian root as a fresh machine has it, with packages from Debian and from a signed
+ * repository that stands in for NodeSource's and Tailscale's. No systemd runs there: vm.sh has that. Debian 12, or what
+ * SM_BOX_SUITE says (trixie).
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +15,8 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const root = path.join(here, '../..');
 const work = process.env['SM_BOX_DIRECTORY'] ?? '/var/tmp/stackmemory-box';
 const shared = path.join(work, 'shared');
-const base = path.join(work, 'base');
+const suite = process.env['SM_BOX_SUITE'] ?? 'bookworm';
+const base = path.join(work, `base-${suite}`);
 const box = path.join(work, `box-${process.pid}`);
 const SCRIPT = '/srv/package/provisioning/setup.sh';
 let mirrors: Record<string, string>;
@@ -42,7 +44,7 @@ function inventory(): string[] {
   const places = ['/etc', '/opt', '/usr/local', '/home', '/root', '/var/lib', '/var/log', '/usr/bin'];
   const { out } = inBox('find', ...places, '-xdev', '-printf', '%p %M %u\n');
   const noise =
-    /^\/var\/(?:lib\/(?:apt|dpkg|systemd|ucf)|log\/(?:apt|dpkg|alternatives|unattended))|\/etc\/(?:ld\.so\.cache|resolv\.conf|ssl|passwd-|group-|g?shadow-|subuid|subgid)|\/etc\/\.pwd\.lock|\.cache|\/root\/\.(?:npm|gnupg)/;
+    /^\/var\/(?:lib\/(?:apt|dpkg|systemd|ucf)|log\/(?:apt|dpkg|alternatives|unattended))|\/etc\/(?:ld\.so\.cache|resolv\.conf|ssl|passwd-|group-|g?shadow-|subuid|subgid|hosts )|\/etc\/\.pwd\.lock|\.cache|\/root\/\.gnupg/;
   return out
     .split('\n')
     .filter((line) => line !== '' && !noise.test(line))
@@ -52,8 +54,8 @@ function inventory(): string[] {
 beforeAll(() => {
   if (!fs.existsSync(path.join(base, 'etc'))) {
     fs.mkdirSync(work, { recursive: true });
-    const archive = path.join(work, 'base.tar');
-    run('mmdebstrap', ['--variant=minbase', '--include=systemd-sysv,ca-certificates,curl', 'bookworm', archive]);
+    const archive = path.join(work, `base-${suite}.tar`);
+    run('mmdebstrap', ['--variant=minbase', '--include=systemd-sysv,ca-certificates,curl', suite, archive]);
     fs.mkdirSync(base);
     run('tar', ['xf', archive, '-C', base]);
     fs.rmSync(archive);
@@ -74,7 +76,7 @@ beforeAll(() => {
     PORTAL_TAILSCALE_KEY: 'file:///srv/repository/key.asc',
     PORTAL_TAILSCALE_FINGERPRINT: fingerprint,
   };
-}, 300_000);
+});
 
 afterAll(() => fs.rmSync(box, { recursive: true, force: true }));
 
@@ -96,7 +98,7 @@ test('[B1] [B2] killed at every step and run again it gets to its end, and the n
   expect(inventory()).toEqual(after);
   expect(inBox(SCRIPT, '--uninstall', '--purge').status).toBe(0);
   expect(inventory()).toEqual(before);
-}, 600_000);
+});
 
 /** Runs the script, and kills it while it does its first step that was not interrupted before. */
 async function killAtNextStep(done: readonly string[]): Promise<string | undefined> {
@@ -134,7 +136,7 @@ test('[B3] a second user reads neither settings with secrets nor brain, and noth
   expect(stranger('cat', '/etc/stackmemory/box.env')).toBe(0);
   const open = inBox('find', '/etc/stackmemory', '/opt/stackmemory', '/home/agent', '-perm', '/o+w', '!', '-type', 'l');
   expect(open.out).toBe('');
-}, 120_000);
+});
 
 test('[B1] a choice can be taken back, and is kept otherwise', () => {
   const [server, upgrades] = ['/etc/systemd/system/stackmemory-server.service', '/etc/apt/apt.conf.d/52stackmemory'];
@@ -145,14 +147,71 @@ test('[B1] a choice can be taken back, and is kept otherwise', () => {
   expect([isThere(server), isThere(upgrades)]).toEqual([false, false]);
   expect(inBox(SCRIPT).out).not.toMatch(/^\.\. (?:server|upgrades)/m);
   expect([isThere(server), isThere(upgrades)]).toEqual([false, false]);
-}, 120_000);
+});
+
+/** The same package under another number. */
+function packedAs(version: string): string {
+  const directory = path.join(shared, version);
+  fs.mkdirSync(directory);
+  run('tar', ['xzf', path.join(shared, 'stackmemory.tgz')], directory);
+  const manifest = path.join(directory, 'package/package.json');
+  const content = JSON.parse(fs.readFileSync(manifest, 'utf8')) as Record<string, unknown>;
+  fs.writeFileSync(manifest, JSON.stringify({ ...content, version }, undefined, 2));
+  run('tar', ['czf', path.join(shared, `${version}.tgz`), 'package'], directory);
+  return `/srv/${version}.tgz`;
+}
+
+test('[B14] an upgrade is not held back by what the box was made from, and only a word of this run brings an older version', () => {
+  const stepOf = ({ out }: { out: string }) => /^(?:ok|\.\.) program.*$/m.exec(out)?.[0];
+  expect(setup('--no-server').status).toBe(0);
+  const newest = inBox('env', 'npm_config_offline=true', 'stackmemory-setup', '--upgrade');
+  expect(newest.status).toBe(1);
+  expect(newest.complaint).toContain('could not install stackmemory@latest');
+  const first = stepOf(inBox(SCRIPT));
+  expect(first, 'what failed has changed nothing').toMatch(/^ok program/);
+  const newer = packedAs('99.0.0');
+  expect(inBox('npm', 'install', '--global', '--prefix', '/opt/stackmemory', '--ignore-scripts', newer).status).toBe(0);
+  expect(stepOf(inBox(SCRIPT)), 'sm upgrade has been here').toBe('ok program: 99.0.0');
+  expect(setup().out).toContain('.. program');
+  expect(stepOf(inBox(SCRIPT))).toBe(first);
+  expect(inBox('stackmemory-setup', '--upgrade', '--from', newer).out).toContain('ok program: 99.0.0');
+  expect(inBox('grep', 'PORTAL_FROM', '/etc/stackmemory/box.env').out).toBe(`PORTAL_FROM="${newer}"\n`);
+});
 
 test('[B4] a key with another fingerprint is refused, and nothing is installed with it', () => {
   expect(inBox(SCRIPT, '--uninstall', '--purge').status).toBe(0);
-  const wrong = { PORTAL_NODE_FINGERPRINT: '6F71F525282841EEDAF851B42F59B5F99B1BE0B4' };
-  mirrors = { ...mirrors, ...wrong };
+  const right = mirrors;
+  mirrors = { ...right, PORTAL_NODE_FINGERPRINT: '6F71F525282841EEDAF851B42F59B5F99B1BE0B4' };
   const { status, complaint } = setup();
+  mirrors = right;
   expect(status).toBe(1);
   expect(complaint).toContain('is not the one with the fingerprint 6F71F525');
   expect(inBox('sh', '-c', 'command -v node').status).not.toBe(0);
-}, 120_000);
+});
+
+test('[B1] a user that was half made when the power went is completed', () => {
+  const manifest = '/var/lib/stackmemory-box/manifest';
+  inBox('sh', '-c', `useradd --no-create-home agent && echo 'user agent' >>${manifest}`);
+  expect(setup('--no-server').status).toBe(0);
+  expect(inBox('stat', '-c', '%U %a', '/home/agent').out).toBe('agent 700\n');
+  expect(inBox('stat', '-c', '%U', '/home/agent/.profile').out).toBe('agent\n');
+  expect(inBox(SCRIPT, '--uninstall', '--purge').status).toBe(0);
+});
+
+test('[B15] what is in the way is named, and the next run goes on with what was chosen', () => {
+  const old = '/usr/local/bin/node';
+  inBox('sh', '-c', `printf '#!/bin/sh\\necho v18.1.0\\n' >${old} && chmod +x ${old}`);
+  const first = setup('--session', 'other');
+  expect([first.status, first.complaint]).toEqual([1, expect.stringContaining(`${old} is 18.1.0`)]);
+  inBox('rm', old);
+  const right = mirrors;
+  mirrors = { ...right, PORTAL_NODE_KEY: 'file:///srv/nowhere' };
+  const second = inBox(SCRIPT);
+  mirrors = right;
+  expect([second.status, second.complaint]).toEqual([1, expect.stringContaining('/srv/nowhere cannot be fetched')]);
+  expect(inBox('dpkg', '--install', '/srv/repository/without-npm.deb').status).toBe(0);
+  const third = inBox(SCRIPT);
+  expect(third.status, third.complaint).toBe(0);
+  expect(third.out).toContain('.. node');
+  expect(inBox('grep', 'SESSION', '/etc/stackmemory/box.env').out).toBe('PORTAL_SESSION="other"\n');
+});

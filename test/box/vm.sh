@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Boots a throw-away Debian 12 with systemd as its first process, lets cloud-init run provisioning/cloud-init.yaml in it,
-# pulls the power, boots again, and says what guest.sh found. Emulated, so that no KVM is needed: some ten minutes.
-# Usage: vm.sh OFFLINE-DIRECTORY [MINUTES]   (the directory is what "setup.sh --prepare" made)
-# Needs the Debian packages mmdebstrap, qemu-system-x86, genisoimage, cloud-init.
+# pulls the power, boots again, and says what guest.sh found. Where the processor does not lend itself to guests
+# it is emulated, in some twenty minutes. Usage: vm.sh OFFLINE-DIRECTORY   (what "setup.sh --prepare" made)
+# SM_VM_MINUTES is its patience. Needs the Debian packages mmdebstrap, qemu-system-x86, genisoimage, cloud-init.
 set -euo pipefail
 offline=$(realpath "$1")
-minutes=${2:-25}
+minutes=${SM_VM_MINUTES:-35}
 here=$(cd "$(dirname "$0")" && pwd)
 work=${SM_VM_DIRECTORY:-/var/tmp/stackmemory-vm}
 mkdir -p "$work"
@@ -37,7 +37,10 @@ cp "$run"/root/boot/vmlinuz-* "$run/kernel"
 cp "$run"/root/boot/initrd.img-* "$run/initrd"
 rm -rf "$run/root"
 
-timeout $((minutes * 60)) nice qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -display none \
+# /dev/kvm alone says little: some hosts have it and no guest gets far.
+accel=tcg,thread=multi
+if [ -w /dev/kvm ] && grep -q -w -e vmx -e svm /proc/cpuinfo; then accel=kvm; fi
+timeout $((minutes * 60)) nice qemu-system-x86_64 -accel "$accel" -cpu max -smp 2 -m 2048 -display none \
   -serial "file:$run/serial.log" -kernel "$run/kernel" -initrd "$run/initrd" \
   -append 'root=/dev/vda rw console=ttyS0 ds=nocloud net.ifnames=0' \
   -drive "file=$run/disk.img,if=virtio,format=raw,cache=writeback" \

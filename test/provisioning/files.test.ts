@@ -38,10 +38,10 @@ test('[B5] the set-up script installs the version that it came with', () => {
 });
 
 test.skipIf(!has('shellcheck'))('[B1] shellcheck has nothing to say', () => {
-  const scripts = [path.join(provisioning, 'setup.sh'), path.join(provisioning, 'agent-session')];
+  const scripts = ['setup.sh', 'prepare.sh', 'agent-session'].map((name) => path.join(provisioning, name));
   const tests = fs.readdirSync(path.join(root, 'test/box')).filter((name) => name.endsWith('.sh'));
   const all = [...scripts, ...tests.map((name) => path.join(root, 'test/box', name))];
-  const { stdout, status } = spawnSync('shellcheck', all, { encoding: 'utf8' });
+  const { stdout, status } = spawnSync('shellcheck', ['-x', ...all], { cwd: root, encoding: 'utf8' });
   expect(stdout).toBe('');
   expect(status).toBe(0);
 });

@@ -4,7 +4,8 @@
  */
 import { createParser } from 'eventsource-parser';
 import type { StreamPoke } from '../protocol/wire.ts';
-import { CallFailure, type Server, streamCall } from './transport.ts';
+import { CallFailure } from './call-failure.ts';
+import { type Server, streamCall } from './transport.ts';
 
 /** The server's heart-beat comes every 15 s. */
 const SILENCE_MS_MAX = 45_000;

@@ -1,19 +1,15 @@
 /**
- * One call to a sync server and its answer. Owns the bounds of patience and size, and turns whatever comes back, or does
- * not, into an answer of JSON or a Failure. A server is believed nothing but JSON of bounded size from its own address:
- * redirections are refused, since they would carry the key elsewhere.
+ * One call to a sync server and its answer. Owns the bounds of patience and size. A server is believed nothing but JSON of
+ * bounded size from its own address: redirections are refused, since they would carry the key elsewhere.
  */
-import { ERROR_TABLE, type ErrorCode, type SmErrorJson, toSmError } from '../core/errors.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import { type Coding, encodeBody } from '../protocol/body.ts';
-import type { Failure } from './session-types.ts';
+import { CallFailure, notOurs, refusedCall, unansweredCall } from './call-failure.ts';
 
 /** From the call to the last byte of its answer. */
 const CALL_DEADLINE_MS = 60_000;
 /** An answer that is longer is none of ours: a page is 4 MiB of content, quoted. */
 const ANSWER_BYTES_MAX = 4 * BATCH_BYTES_MAX;
-export const MESSAGE_CHARACTERS_MAX = 500;
-const RETRY_AFTER_MS_MAX = 3_600_000;
 
 export interface Server {
   /** Address without a path or a trailing slash. */
@@ -36,17 +32,6 @@ export interface Answer {
   clockOffsetMs: number | null;
 }
 
-/** A call that did not give an answer. */
-export class CallFailure extends Error {
-  override readonly name = 'CallFailure';
-  readonly failure: Failure;
-
-  constructor(failure: Failure, cause?: unknown) {
-    super(failure.message, cause === undefined ? undefined : { cause });
-    this.failure = failure;
-  }
-}
-
 /** @param onWay called once the request has left. @throws CallFailure */
 export async function call(
   server: Server,
@@ -55,7 +40,8 @@ export async function call(
   body?: unknown,
   onWay?: () => void,
 ): Promise<Answer> {
-  const deadline = AbortSignal.timeout(server.deadlineMs ?? CALL_DEADLINE_MS);
+  const deadlineMs = server.deadlineMs ?? CALL_DEADLINE_MS;
+  const deadline = AbortSignal.timeout(deadlineMs);
   const signal = server.signal === undefined ? deadline : AbortSignal.any([server.signal, deadline]);
   const nowMs = server.nowMs ?? Date.now;
   const sentAt = nowMs();
@@ -72,12 +58,16 @@ export async function call(
     const response = await responding;
     const bytes = await readBounded(response);
     const receivedAt = nowMs();
-    if (!response.ok) throw new CallFailure(failureOf(response, bytes));
+    if (!response.ok) throw new CallFailure(refusedCall(response, bytes));
     const value = parse(bytes, response);
     return { body: value, clockOffsetMs: offsetOf(value, sentAt, receivedAt) };
   } catch (error) {
     if (error instanceof CallFailure) throw error;
-    throw new CallFailure(describe(error, server, deadline.aborted), error);
+    const end = {
+      isInterrupted: server.signal?.aborted === true,
+      lateAfterMs: deadline.aborted ? deadlineMs : undefined,
+    };
+    throw new CallFailure(unansweredCall(error, server.endpoint, end), error);
   }
 }
 
@@ -100,12 +90,15 @@ export async function streamCall(
     });
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
     if (response.ok && isStream && response.body !== null) return response.body;
-    if (!response.ok) throw new CallFailure(failureOf(response, await readBounded(response)));
+    if (!response.ok) throw new CallFailure(refusedCall(response, await readBounded(response)));
     await response.body?.cancel();
-    throw new CallFailure(strange('it has no stream'));
+    throw new CallFailure(notOurs('it has no stream'));
   } catch (error) {
     if (error instanceof CallFailure) throw error;
-    throw new CallFailure(describe(error, server, false), error);
+    throw new CallFailure(
+      unansweredCall(error, server.endpoint, { isInterrupted: server.signal?.aborted === true }),
+      error,
+    );
   }
 }
 
@@ -127,7 +120,7 @@ async function readBounded(response: Response): Promise<Uint8Array> {
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length;
     if (bytes > ANSWER_BYTES_MAX) {
-      throw new CallFailure(strange(`its answer has more than ${ANSWER_BYTES_MAX / 1024 / 1024} MiB`));
+      throw new CallFailure(notOurs(`its answer has more than ${ANSWER_BYTES_MAX / 1024 / 1024} MiB`));
     }
     parts.push(chunk);
   }
@@ -139,7 +132,7 @@ function parse(bytes: Uint8Array, response: Response): unknown {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
   } catch (error) {
     const type = response.headers.get('content-type') ?? 'no content type';
-    throw new CallFailure(strange(`its answer is no JSON (${type.slice(0, 60)})`), error);
+    throw new CallFailure(notOurs(`its answer is no JSON (${type.slice(0, 60)})`), error);
   }
 }
 
@@ -149,123 +142,4 @@ function offsetOf(body: unknown, sentAt: number, receivedAt: number): number | n
   if (typeof serverTime !== 'number' || !Number.isSafeInteger(serverTime)) return null;
   const offsetMs = Math.round(serverTime - (sentAt + receivedAt) / 2);
   return Math.abs(offsetMs) * 2 <= receivedAt - sentAt ? 0 : offsetMs;
-}
-
-function failureOf(response: Response, bytes: Uint8Array): Failure {
-  const { status } = response;
-  const json = errorIn(bytes);
-  const known = json !== undefined && Object.hasOwn(ERROR_TABLE, json.error);
-  const code: ErrorCode = known ? json.error : codeOf(status);
-  const retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
-  const hint = json?.hint === undefined ? hintOf(code) : plainText(json.hint);
-  const requestId = status >= 500 ? requestIdOf(response) : undefined;
-  const hints = [hint, requestId === undefined ? undefined : `Request id: ${requestId}.`].filter(
-    (each) => each !== undefined,
-  );
-  return {
-    code,
-    message: plainText(json?.message ?? `The server answered ${status}.`),
-    ...(hints.length === 0 ? {} : { hint: hints.join(' ') }),
-    ...(json?.details === undefined ? {} : { details: json.details }),
-    isTransient: status >= 500 || status === 429 || status === 408 || status === 425,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  };
-}
-
-function errorIn(bytes: Uint8Array): SmErrorJson | undefined {
-  try {
-    const value = JSON.parse(new TextDecoder().decode(bytes)) as Partial<SmErrorJson> | null;
-    if (typeof value?.error !== 'string') return undefined;
-    const { error, message, hint } = value;
-    // Of a sign-up that was refused, the contract has these beside the error.
-    const { workspaceId, projectId } = value as Record<string, unknown>;
-    const details = value.details ?? (workspaceId === undefined ? undefined : { workspaceId, projectId });
-    return {
-      error,
-      message: isTelling(message) ? message : `The server answered "${plainText(error)}".`,
-      ...(isTelling(hint) ? { hint } : {}),
-      ...(typeof details === 'object' && details !== null ? { details } : {}),
-    };
-  } catch {
-    return undefined; // Not our error's shape: the status alone tells.
-  }
-}
-
-function isTelling(text: unknown): text is string {
-  return typeof text === 'string' && plainText(text).trim() !== '';
-}
-
-function codeOf(status: number): ErrorCode {
-  if (status === 400) return 'bad_request';
-  if (status === 401) return 'unauthorized';
-  if (status === 403) return 'forbidden';
-  if (status === 404 || status === 405) return 'not_found';
-  if (status === 409) return 'conflict';
-  if (status === 413) return 'too_large';
-  if (status === 415) return 'unsupported_media';
-  if (status === 422) return 'unsupported_protocol';
-  if (status === 429) return 'rate_limited';
-  return 'unavailable';
-}
-
-function hintOf(code: ErrorCode): string | undefined {
-  if (code === 'unauthorized') return 'The key is unknown or revoked. Log in again with "sm login".';
-  if (code === 'not_found') return 'The address may be another server’s. "sm login --url …" sets it.';
-  return undefined;
-}
-
-/** By which the log of the server knows what failed there. */
-function requestIdOf(response: Response): string | undefined {
-  const id = response.headers.get('x-request-id') ?? '';
-  return /^[\w.:-]{1,64}$/.test(id) ? id : undefined;
-}
-
-function retryAfterOf(header: string | null): number | undefined {
-  if (header === null) return undefined;
-  const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - Date.now()) / 1_000;
-  return Number.isFinite(seconds) ? Math.min(RETRY_AFTER_MS_MAX, Math.max(0, seconds * 1_000)) : undefined;
-}
-
-/** A call that never got to an answer. */
-function describe(error: unknown, server: Server, isTooLate: boolean): Failure {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const { code: systemCode } = cause as NodeJS.ErrnoException;
-  const where = server.endpoint;
-  if (isTooLate) {
-    const seconds = (server.deadlineMs ?? CALL_DEADLINE_MS) / 1_000;
-    return offline(`${where} has not answered within ${seconds} s.`);
-  }
-  if (server.signal?.aborted === true) {
-    return { code: 'interrupted', message: 'The sync was interrupted.', isTransient: false };
-  }
-  if (systemCode === 'ENOTFOUND' || systemCode === 'EAI_AGAIN') return offline(`The address of ${where} is not known.`);
-  if (systemCode === 'ECONNREFUSED') return offline(`Nothing answers at ${where}.`);
-  if (typeof systemCode === 'string' && /^(CERT|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(systemCode)) {
-    return { ...offline(`The certificate of ${where} is not trusted (${systemCode}).`), isTransient: false };
-  }
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return offline(`The connection to ${where} failed (${plainText(systemCode ?? toSmError(text).message)}).`);
-}
-
-function offline(message: string): Failure {
-  return {
-    code: 'unavailable',
-    message,
-    hint: 'Everything works without it. What is pending is kept, and goes out when it answers.',
-    isTransient: true,
-  };
-}
-
-function strange(what: string): Failure {
-  return {
-    code: 'unavailable',
-    message: `What answers is no sync server: ${what}.`,
-    hint: 'Check the address with "sm brain status"; "sm login --url …" sets it.',
-    isTransient: false,
-  };
-}
-
-/** A server's words end up on a terminal and in a log: one line, bounded, nothing but text. */
-export function plainText(text: string, charactersMax = MESSAGE_CHARACTERS_MAX): string {
-  return text.slice(0, charactersMax).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]+/gu, ' ');
 }

@@ -1,39 +1,27 @@
 /**
- * Puts the parts together: the app, the gate before the WebSocket, the hub behind it, and the servers that listen on the
- * addresses that there are. Owns what is alive: servers, sockets, timers. `close` ends all of it.
+ * Puts the parts together: the app, the gate before the WebSocket, the viewers and the hub behind it, and the servers that
+ * listen on the addresses that there are. `close` ends all that is alive in them.
  */
-import type { IncomingMessage, Server } from 'node:http';
 import os from 'node:os';
-import { createNodeWebSocket } from '@hono/node-ws';
-import { Hono } from 'hono';
-import type { WSContext } from 'hono/ws';
-import type { WebSocket } from 'ws';
 import { toSmError } from '../lib/core/errors.ts';
 import { version } from '../lib/core/version.ts';
-import { Access, type Principal, type Share } from './access.ts';
+import { Access, type Share } from './access.ts';
 import { createPortalApp } from './app.ts';
 import type { Assets } from './assets.ts';
 import { AuditLog } from './audit.ts';
 import { type BrainRim, BrainWindow } from './brain-window.ts';
-import { Connection } from './connection.ts';
-import { Doorkeeper, type Judged, peerOf, PRINCIPAL } from './doorkeeper.ts';
-import { Gate, SOCKET_PATH, type Upgrade } from './gate.ts';
-import type { Env } from './http.ts';
+import { Doorkeeper, peerOf } from './doorkeeper.ts';
+import { Gate } from './gate.ts';
 import { Hub, type SessionSource } from './hub.ts';
 import { Listeners } from './listeners.ts';
-import { type Attention, CLOSE, INPUT_FRAME_BYTES_MAX, type SessionInfo } from './protocol.ts';
+import { type Attention, CLOSE, type SessionInfo } from './protocol.ts';
 import { Push, type PushRim } from './push.ts';
 import { HOLD_MS } from './session.ts';
 import { TmuxSource } from './sources.ts';
 import type { Tailscale } from './tailscale.ts';
+import { Viewers, type ViewerStatus } from './viewers.ts';
 import { Watch } from './watch.ts';
 import { Watchers } from './watchers.ts';
-
-const HEARTBEAT_MS = 15_000;
-/** A WebSocket that does not answer a close is cut off after this. */
-const CLOSE_PATIENCE_MS = 1_000;
-/** A message may come in pieces, but not in crumbs. */
-const FRAGMENTS_MAX = 64;
 
 export interface PortalOptions {
   directory: string;
@@ -66,7 +54,7 @@ export interface PortalStatus {
   addresses: string[];
   session: string;
   sessions: { name: string; viewers: number; activityAt: number; attention: Attention | null }[];
-  viewers: { session: string; peer: string; login: string | null; readOnly: boolean; since: number }[];
+  viewers: ViewerStatus[];
   startedAt: number;
   uptimeMs: number;
   rssBytes: number;
@@ -74,21 +62,6 @@ export interface PortalStatus {
   readOnly: boolean;
   problems: string[];
 }
-
-interface Live {
-  connection: Connection;
-  socket: WebSocket;
-  peer: string;
-  login: string | undefined;
-  /** Where it was let in. */
-  session: string | undefined;
-  sinceMs: number;
-  isAlive: boolean;
-  expiry: NodeJS.Timeout | undefined;
-}
-
-/** A page that closes its socket itself, or is closed. */
-const GOODBYES: readonly number[] = [1000, 1001];
 
 export class Portal {
   readonly access: Access;
@@ -103,10 +76,9 @@ export class Portal {
   readonly #gate: Gate;
   readonly #listeners: Listeners;
   readonly #names = new Set<string>();
-  readonly #live = new Set<Live>();
+  readonly #viewers: Viewers;
   readonly #problems = new Map<string, string>();
   readonly #startedMs: number;
-  #heart: NodeJS.Timeout | undefined;
 
   constructor(options: PortalOptions) {
     this.#options = options;
@@ -131,9 +103,14 @@ export class Portal {
     });
     this.watch = options.source instanceof TmuxSource ? this.#watchOver(options.source) : undefined;
     for (const name of [...options.hostNames, os.hostname()]) this.#names.add(name.toLowerCase());
+    this.#viewers = new Viewers({
+      ...{ hub: this.hub, audit: this.#audit, session: options.session, nowMs },
+      whoIs: (request) => this.#door.whoIs(request),
+      onFailure: (error) => this.#report('a viewer', error),
+    });
     this.#gate = new Gate({
       judge: (request) => this.#door.judge(request),
-      handOver: this.#webSockets(),
+      handOver: this.#viewers.handOver,
       onRefusal: (request, why) => this.#audit.write('refused', { peer: peerOf(request), why }),
     });
     // Cookies do not differ by port, so their names do.
@@ -169,7 +146,7 @@ export class Portal {
   async start(): Promise<void> {
     await this.#listeners.start();
     this.#audit.write('started', { addresses: this.addresses().join(' '), pid: process.pid });
-    this.#heart = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    this.#viewers.start();
     this.watch?.start();
   }
 
@@ -193,13 +170,7 @@ export class Portal {
         activityAt: activityMs,
         attention: attention ?? null,
       })),
-      viewers: [...this.#live].map(({ connection, peer, login, sinceMs }) => ({
-        session: connection.session ?? '',
-        peer,
-        login: login ?? null,
-        readOnly: connection.principal.isReadOnly,
-        since: sinceMs,
-      })),
+      viewers: this.#viewers.describe(),
       startedAt: this.#startedMs,
       uptimeMs: nowMs - this.#startedMs,
       rssBytes: process.memoryUsage.rss(),
@@ -224,9 +195,9 @@ export class Portal {
   /** Another token; all who are in are out at once. */
   rotate(): string {
     const token = this.access.rotate();
-    this.#audit.write('rotated', { viewers: this.#live.size });
+    this.#audit.write('rotated', { viewers: this.#viewers.count });
     if (this.#options.hasAuth) {
-      for (const { connection } of this.#live) connection.close(CLOSE.loggedOut, 'the token was changed');
+      this.#viewers.closeAll(CLOSE.loggedOut, 'the token was changed');
       this.hub.closeAll();
       this.push.forgetAll();
     }
@@ -245,11 +216,7 @@ export class Portal {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#heart);
-    for (const live of this.#live) {
-      live.connection.close(CLOSE.restarting, 'the portal is being restarted');
-      setTimeout(() => live.socket.terminate(), CLOSE_PATIENCE_MS).unref();
-    }
+    this.#viewers.end(CLOSE.restarting, 'the portal is being restarted');
     this.hub.closeAll();
     await this.watch?.close();
     this.brain.close();
@@ -277,113 +244,10 @@ export class Portal {
       nowMs: () => this.#options.nowMs(),
       quietMs: this.#options.quietMs,
       onAttention: (session, attention) => {
-        for (const { connection } of this.#live) connection.tell({ t: 'attention', session, attention });
+        this.#viewers.tell({ t: 'attention', session, attention });
         void this.push.tell(session, attention);
       },
     });
-  }
-
-  /** @hono/node-ws, and an application for it alone, since what it asks has been judged. */
-  #webSockets(): Upgrade {
-    const app = new Hono<Env>();
-    const sockets = createNodeWebSocket({ app });
-    Object.assign(sockets.wss.options, { maxPayload: INPUT_FRAME_BYTES_MAX, maxFragments: FRAGMENTS_MAX });
-    app.get(
-      SOCKET_PATH,
-      sockets.upgradeWebSocket((c) => this.#events(c.env.incoming as Judged), {
-        onError: (error) => this.#report('a viewer', error),
-      }),
-    );
-    const listeners: Upgrade[] = [];
-    sockets.injectWebSocket({
-      on: (_event: string, listener: Upgrade) => listeners.push(listener),
-    } as unknown as Server);
-    return (request, socket, head) => listeners[0]?.(request, socket, head);
-  }
-
-  #events(request: Judged) {
-    const principal = request[PRINCIPAL];
-    if (principal === undefined) throw new Error('a request came past the gate');
-    let live: Live | undefined;
-    return {
-      onOpen: (_event: unknown, context: WSContext) => {
-        live = this.#welcome(request, principal, context.raw as WebSocket);
-      },
-      onMessage: ({ data }: { data: unknown }) => {
-        if (typeof data === 'string') live?.connection.text(data);
-        else live?.connection.bytes(Buffer.from(data as ArrayBuffer));
-      },
-      onClose: ({ code }: { code: number }) => {
-        if (live !== undefined) this.#farewell(live, GOODBYES.includes(code));
-      },
-    };
-  }
-
-  #welcome(request: IncomingMessage, principal: Principal, socket: WebSocket): Live {
-    const peer = peerOf(request);
-    const who = this.#door.whoIs(request);
-    const connection = new Connection({
-      hub: this.hub,
-      principal,
-      session: this.#options.session,
-      viewerName: who.then((known) => known?.login),
-      wire: {
-        get waitingBytes() {
-          return socket.bufferedAmount;
-        },
-        sendText: (text) => socket.send(text),
-        sendBytes: (bytes) => socket.send(bytes),
-        close: (code, reason) => socket.close(code, reason),
-      },
-      onSeated: (session, mode) => {
-        live.session = session;
-        const fields = { peer, session, mode, readOnly: principal.isReadOnly };
-        this.#audit.write('connected', { ...fields, login: live.login, agent: request.headers['user-agent'] });
-      },
-      onFailure: (error) => this.#report('a viewer', error),
-    });
-    const live: Live = {
-      connection,
-      socket,
-      peer,
-      login: undefined,
-      session: undefined,
-      sinceMs: this.#options.nowMs(),
-      isAlive: true,
-      expiry: undefined,
-    };
-    void who.then((known) => (live.login = known?.login));
-    socket.on('pong', () => (live.isAlive = true));
-    // What a library makes of a broken frame or a reset is followed by its close.
-    socket.on('error', () => undefined);
-    const leftMs = principal.expiresMs - this.#options.nowMs();
-    live.expiry = setTimeout(
-      () => connection.close(CLOSE.loggedOut, 'the login has expired'),
-      Math.min(leftMs, 2 ** 31 - 1),
-    );
-    live.expiry.unref();
-    this.#live.add(live);
-    return live;
-  }
-
-  #farewell(live: Live, isFarewell: boolean): void {
-    if (!this.#live.delete(live)) return;
-    clearTimeout(live.expiry);
-    live.connection.gone(isFarewell);
-    const { peer, session, login } = live;
-    if (session !== undefined) this.#audit.write('disconnected', { peer, session, login });
-  }
-
-  /** Ends connections whose peer has gone without a word, as a phone does. */
-  #beat(): void {
-    for (const live of this.#live) {
-      if (!live.isAlive) {
-        live.socket.terminate();
-        continue;
-      }
-      live.isAlive = false;
-      live.socket.ping();
-    }
   }
 
   #report(about: string, error: unknown): void {

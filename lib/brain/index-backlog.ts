@@ -4,7 +4,7 @@
  * too long. Owns no truth: without it recall finds the same, later.
  */
 import { SmError } from '../core/errors.ts';
-import { countUnindexed, sumUnindexedText } from '../recall/index-tables.ts';
+import { countUnindexed, sumUnindexedText } from '../recall/segments.ts';
 import { indexStep, isIndexingDue } from '../recall/indexing.ts';
 import { SEGMENT_DOCUMENTS_MAX } from '../recall/postings.ts';
 import type { Database } from '../store/database.ts';

@@ -1,6 +1,6 @@
 /**
- * An open brain: runs operations one after another on a store that this process owns. Owns the queue and the sharing
- * of one transaction (and so of one fsync) by writes that wait together. Refuses requests of the wrong shape or size.
+ * An open brain: runs operations one after another on a store that this process owns. Writes that wait together share one
+ * transaction, and so one fsync. Refuses requests of the wrong shape or size.
  * Invariant: a write resolves only after the commit that holds it is on disk.
  */
 import { SmError } from '../core/errors.ts';
@@ -16,12 +16,8 @@ import { needsIndex, type ReadContext, runRead, runWrite, type SessionContext } 
 import { parseRequest } from './requests.ts';
 import { correctionOf } from './sync-operations.ts';
 import { IndexBacklog } from './index-backlog.ts';
+import { type Job, JobQueue } from './job-queue.ts';
 import { StoreUpkeep } from './upkeep.ts';
-
-/** Requests that share one transaction at most. */
-const WRITES_PER_TRANSACTION_MAX = 64;
-/** What may share a transaction: the others take long, and have deadlines of their own. */
-const SHARING_OPERATIONS: readonly OperationName[] = ['record', 'edit', 'supersede', 'retract', 'feedback', 'resolve'];
 
 export interface SessionOptions {
   directory: string;
@@ -32,15 +28,6 @@ export interface SessionOptions {
   isMisplaced?: () => boolean;
   /** Told when work on something begins and ends, so that a watchdog can see what hangs. */
   onWork?: (work: OperationName | 'upkeep' | null) => void;
-}
-
-interface Job {
-  operation: OperationName;
-  request: unknown;
-  /** Length of a write's request as JSON; 0 for a read. */
-  bytes: number;
-  resolve: (answer: unknown) => void;
-  reject: (error: SmError) => void;
 }
 
 type Outcome = { answer: unknown } | { error: SmError };
@@ -55,13 +42,11 @@ export class BrainSession implements Brain {
   readonly #backlog: IndexBacklog;
   readonly #handedOut = new HandedOut();
   readonly #vectors = new VectorMemory();
-  readonly #jobs: Job[] = [];
+  readonly #queue: JobQueue;
   /** Requests that were accepted and are not in the queue yet. */
   readonly #entering = new Set<Promise<unknown>>();
-  readonly #waitingForQuiet: (() => void)[] = [];
   /** The server's clock less this machine's, as far as it is followed, in milliseconds. */
   #clockOffsetMs: number;
-  #isRunning = false;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -75,6 +60,10 @@ export class BrainSession implements Brain {
     this.#options = options;
     this.#upkeep = upkeep;
     this.#backlog = new IndexBacklog(store.database, upkeep);
+    this.#queue = new JobQueue({
+      run: (job, takeSharing) => this.#runJob(job, takeSharing),
+      onWork: options.onWork,
+    });
     this.#clockOffsetMs = clockOffsetMs;
     this.#context = {
       replicaId,
@@ -107,8 +96,7 @@ export class BrainSession implements Brain {
   #enqueue<O extends OperationName>(operation: O, parsed: unknown): Promise<AnswerOf<O>> {
     return new Promise((resolve, reject) => {
       const bytes = isWrite(operation) ? requireSize(parsed) : 0;
-      this.#jobs.push({ operation, request: parsed, bytes, resolve: resolve as Job['resolve'], reject });
-      void this.#work();
+      this.#queue.add({ operation, request: parsed, bytes, resolve: resolve as Job['resolve'], reject });
     });
   }
 
@@ -130,18 +118,8 @@ export class BrainSession implements Brain {
   }
 
   async #whenNobodyWaits(work: (isQuiet: () => boolean) => Promise<void>): Promise<void> {
-    if (this.#isRunning || this.#closing !== undefined || this.poison !== undefined) return;
-    this.#isRunning = true;
-    this.#options.onWork?.('upkeep');
-    try {
-      await work(() => this.#jobs.length === 0);
-    } catch (error) {
-      this.#notePoison(error);
-    } finally {
-      this.#options.onWork?.(null);
-      this.#isRunning = false;
-    }
-    void this.#work();
+    if (this.#closing !== undefined || this.poison !== undefined) return;
+    await this.#queue.whenNobodyWaits((isQuiet) => work(isQuiet).catch((error: unknown) => this.#notePoison(error)));
   }
 
   /** Answers what was asked before, then shuts the store down. */
@@ -152,23 +130,15 @@ export class BrainSession implements Brain {
 
   async #closeWhenQuiet(): Promise<void> {
     await Promise.allSettled(this.#entering);
-    if (this.#isRunning) await new Promise<void>((resolve) => this.#waitingForQuiet.push(resolve));
+    await this.#queue.untilRest();
     await this.#store.close();
   }
 
-  async #work(): Promise<void> {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
-      this.#options.onWork?.(job.operation);
-      await this.#leaveWhereMisplaced();
-      if (this.poison !== undefined) job.reject(this.poison);
-      else if (isWrite(job.operation)) await this.#commitTogether([job, ...this.#takeWaitingWrites(job)]);
-      else await this.#answer(job);
-    }
-    this.#options.onWork?.(null);
-    this.#isRunning = false;
-    for (const resolve of this.#waitingForQuiet.splice(0)) resolve();
+  async #runJob(job: Job, takeSharing: () => Job[]): Promise<void> {
+    await this.#leaveWhereMisplaced();
+    if (this.poison !== undefined) job.reject(this.poison);
+    else if (isWrite(job.operation)) await this.#commitTogether([job, ...takeSharing()]);
+    else await this.#answer(job);
   }
 
   /** A disk that is nearly full is given room first; where that is not enough, or there is room again, another store serves. */
@@ -180,22 +150,6 @@ export class BrainSession implements Brain {
       this.#notePoison(error);
     }
     if (this.#options.isMisplaced()) this.poison = toBeReopened(this.#store.isCopy);
-  }
-
-  /** Writes that wait may overtake reads that wait: they are answered sooner and nobody can tell. */
-  #takeWaitingWrites(first: Job): Job[] {
-    if (!SHARING_OPERATIONS.includes(first.operation)) return [];
-    const taken: Job[] = [];
-    let bytes = first.bytes;
-    for (let index = 0; index < this.#jobs.length && taken.length < WRITES_PER_TRANSACTION_MAX - 1;) {
-      const job = this.#jobs[index];
-      const isTaken =
-        job !== undefined && SHARING_OPERATIONS.includes(job.operation) && bytes + job.bytes <= BATCH_BYTES_MAX;
-      if (isTaken) taken.push(...this.#jobs.splice(index, 1));
-      else index += 1;
-      if (isTaken) bytes += job.bytes;
-    }
-    return taken;
   }
 
   async #answer(job: Job): Promise<void> {

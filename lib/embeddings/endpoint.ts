@@ -4,9 +4,9 @@
  * address itself, without redirections, since they would carry texts and key elsewhere.
  */
 import { EMBEDDING_DIMENSIONS_MAX } from '../core/limits.ts';
+import { plainText } from '../core/plain-text.ts';
 import { parseJson, readBody } from '../protocol/body.ts';
 import { packVector } from '../recall/vectors.ts';
-import { plainText } from '../sync/transport.ts';
 
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 const MESSAGE_CHARACTERS_MAX = 200;

@@ -4,15 +4,9 @@
  */
 import type { Database } from '../store/database.ts';
 import { documentOf, lengthOf } from './document.ts';
-import {
-  countUnindexed,
-  dropSegments,
-  readForSegment,
-  readSegments,
-  type Segment,
-  writeSegment,
-} from './index-tables.ts';
+import type { Segment } from './index-tables.ts';
 import { SEGMENT_DOCUMENTS_MAX } from './postings.ts';
+import { countUnindexed, dropSegments, readForSegment, readSegments, writeSegment } from './segments.ts';
 
 /** Text that one step reads. */
 const STEP_BYTES_MAX = 8 * 1024 * 1024;

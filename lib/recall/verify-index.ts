@@ -5,8 +5,9 @@
 import { sql } from 'drizzle-orm';
 import { type Database, rowsOf } from '../store/database.ts';
 import { documentOf, lengthOf } from './document.ts';
-import { readDocuments, readEntriesOf, readSegmentPostings, readSegments, type Segment } from './index-tables.ts';
+import { readEntriesOf, type Segment } from './index-tables.ts';
 import { decodePostings, SEGMENT_DOCUMENTS_MAX } from './postings.ts';
+import { readDocuments, readSegmentPostings, readSegments } from './segments.ts';
 
 const FINDINGS_MAX = 20;
 /** Lengths are sums of fractions. */

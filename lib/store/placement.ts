@@ -8,8 +8,11 @@ import { toStoreError } from './database.ts';
 import { freeBytesOf } from './file-errors.ts';
 import { openPgliteCopy, openPgliteStore, type OpenStore } from './pglite.ts';
 
-/** A directory that is larger is read from the disk, whatever room there is: memory may be shorter. */
-const COPY_BYTES_MAX = 1024 * 1024 * 1024;
+/**
+ * Of the memory that is to be had, the part that a copy may take. A directory that is larger is read from the disk, whatever room
+ * there is: a process that runs out of memory is no better off than one whose disk is full.
+ */
+const COPY_MEMORY_SHARE = 0.5;
 /** Room in which a directory is recovered and shut down, which may give back what the WAL of before took. */
 export const CHECKPOINT_ROOM_BYTES = 4 * 1024 * 1024;
 /** A copy is left for the disk once there is so much room, so that a file more or less does not change it each time. */
@@ -35,5 +38,6 @@ export function isMisplaced(store: OpenStore, dataDirectory: string): boolean {
 }
 
 function shouldBeCopy(dataDirectory: string): boolean {
-  return freeBytesOf(dataDirectory) < DISK_RESERVE_BYTES && bytesIn(dataDirectory) <= COPY_BYTES_MAX;
+  if (freeBytesOf(dataDirectory) >= DISK_RESERVE_BYTES) return false;
+  return bytesIn(dataDirectory) <= COPY_MEMORY_SHARE * process.availableMemory();
 }

@@ -12,7 +12,7 @@ import { WHOLE_WORKSPACE } from './session-types.ts';
 import { listen } from './stream.ts';
 import type { SyncOptions } from './options.ts';
 import { syncOnce } from './sync-once.ts';
-import { CallFailure } from './transport.ts';
+import { CallFailure } from './call-failure.ts';
 
 /** Writes that follow each other go out together; the first of them waits no longer than this. */
 const DEBOUNCE_MS = 100;

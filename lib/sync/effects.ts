@@ -15,7 +15,8 @@ import { pushAfter } from './session-push.ts';
 import type { Step } from './session-steps.ts';
 import type { Contact, Effect, Event, Failure, PushEffect, SessionState } from './session-types.ts';
 import type { SyncOptions } from './options.ts';
-import { CallFailure, type Server } from './transport.ts';
+import { CallFailure } from './call-failure.ts';
+import type { Server } from './transport.ts';
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 5_000;

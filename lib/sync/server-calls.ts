@@ -1,6 +1,7 @@
 /** The calls of the protocol, each checked as far as the session relies on its answer. Entries are checked by the brain. */
 import * as v from 'valibot';
 import { BATCH_CHANGES_MAX } from '../core/limits.ts';
+import { MESSAGE_CHARACTERS_MAX, plainText } from '../core/plain-text.ts';
 import { toColumns } from '../protocol/columns.ts';
 import {
   type Change,
@@ -13,7 +14,8 @@ import {
   type PushAnswer2,
   type ReplicaPosition,
 } from '../protocol/wire.ts';
-import { type Answer, call, CallFailure, MESSAGE_CHARACTERS_MAX, plainText, type Server } from './transport.ts';
+import { CallFailure } from './call-failure.ts';
+import { type Answer, call, type Server } from './transport.ts';
 
 const CODE_CHARACTERS_MAX = 64;
 

@@ -2,7 +2,8 @@
 import * as v from 'valibot';
 import { SmError } from '../core/errors.ts';
 import type { SetupAnswer } from '../protocol/wire.ts';
-import { ADDRESS_HINT, call, CallFailure, OFFLINE_HINT, type Server } from './transport.ts';
+import { ADDRESS_HINT, CallFailure, OFFLINE_HINT } from './call-failure.ts';
+import { call, type Server } from './transport.ts';
 
 const DEADLINE_MS = 20_000;
 

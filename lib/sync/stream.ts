@@ -4,7 +4,8 @@
  */
 import { createParser } from 'eventsource-parser';
 import type { StreamPoke } from '../protocol/wire.ts';
-import { CallFailure, type Server, streamCall } from './transport.ts';
+import { CallFailure } from './call-failure.ts';
+import { type Server, streamCall } from './transport.ts';
 
 /** An event of ours has some sixty characters. */
 const EVENT_CHARACTERS_MAX = 64 * 1024;

@@ -3,8 +3,10 @@ import type { Problem, ServerMessage } from '../protocol.ts';
 import { CopyConsent, readClipboard } from './clipboard.ts';
 import { byId, elementOf, plainLine } from './dom.ts';
 import { KeyBar } from './keys.ts';
-import { Link, type LinkState, type Place } from './link.ts';
-import { keepPush } from './push.ts';
+import { keepScreen, takeKeptScreen } from './kept-screen.ts';
+import { Link, type LinkState } from './link.ts';
+import { MissedLines } from './missed-lines.ts';
+import { Notices } from './notices.ts';
 import { Screen } from './screen.ts';
 import { Search } from './search.ts';
 import { sentenceOf, SessionsDialog } from './sessions.ts';
@@ -13,23 +15,13 @@ import './base.css';
 import './style.css';
 import { THEMES } from './themes.ts';
 
-const TITLE_CHARACTERS_MAX = 80;
-const KEPT_CHARACTERS_MAX = 2_000_000;
 const BELL_MS = 400;
 /** How often it is asked whether another session rang, while somebody looks at the page. */
 const WATCH_MS = 10_000;
-/** What a page leaves behind for itself when it is loaded anew, where there is no tmux to paint the screen again. */
-const KEPT = 'portal-kept';
 
 const settings = loadSettings();
 let isReadOnly = false;
 let isTmux = true;
-let title = '';
-let missedLines = 0;
-let isLookingBack = false;
-let hasRung = false;
-/** The browser is told by the portal itself, also when this page is closed. */
-let hasPush = false;
 
 document.documentElement.dataset['theme'] = themeOf(settings);
 const screen = new Screen(byId('screen'), settings.sizePoints, THEMES[themeOf(settings)], {
@@ -40,10 +32,7 @@ const screen = new Screen(byId('screen'), settings.sizePoints, THEMES[themeOf(se
     settings.sizePoints = Math.round(points);
     applySettings();
   },
-  titled: (text) => {
-    title = plainLine(text, TITLE_CHARACTERS_MAX);
-    showTitle();
-  },
+  titled: (text) => notices.titled(text),
   rang: ring,
   copyAsked: (text) => copies.ask(text),
   searched: (index, count) => search.counted(index, count),
@@ -57,6 +46,11 @@ const link = new Link(screen, {
   loggedOut: () => location.reload(),
 });
 
+const notices = new Notices({ session: () => link.session, wantsNotifications: () => settings.isNotifying });
+const missed = new MissedLines((message) => {
+  link.send(message);
+  screen.terminal.focus();
+});
 const keys = new KeyBar(byId('keys'), {
   send: (text) => type(text),
   paste: () => void paste(),
@@ -70,9 +64,9 @@ const dialog = new SessionsDialog({
 });
 const settingsFields = bindSettings(settings, () => {
   applySettings();
-  askForPush();
+  notices.askForPush();
 });
-askForPush();
+notices.askForPush();
 
 byId('sessions-button').addEventListener('click', () => dialog.open(link.session ?? ''));
 byId('settings-button').addEventListener('click', () => {
@@ -85,17 +79,12 @@ byId('take').addEventListener('click', () => {
   screen.terminal.focus();
 });
 byId('over-button').addEventListener('click', () => connect(link.session));
-byId('missed').addEventListener('click', lookBack);
 const search = new Search(screen, {
   findInHistory: () => isTmux && !isReadOnly,
   find: (text, direction) => link.send({ t: 'find', text, direction }),
 });
 matchMedia('(prefers-color-scheme: light)').addEventListener('change', applySettings);
 visualViewport?.addEventListener('resize', fitToKeyboard);
-document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible') hasRung = false;
-  showTitle();
-});
 setInterval(() => document.visibilityState === 'visible' && link.send({ t: 'list' }), WATCH_MS);
 addEventListener('pagehide', keepForReload);
 applySettings();
@@ -104,7 +93,7 @@ start();
 
 function start(): void {
   const named = decodeURIComponent(location.hash.slice(1));
-  const kept = takeKept();
+  const kept = takeKeptScreen();
   if (kept !== undefined) screen.write(new TextEncoder().encode(kept.text), () => undefined);
   link.open(named === '' ? undefined : named, kept?.place);
   screen.terminal.focus();
@@ -112,35 +101,15 @@ function start(): void {
 
 function connect(session: string | undefined): void {
   byId('over').hidden = true;
-  showMissed(0);
+  missed.show(0);
   link.close();
   link.open(session);
   screen.terminal.focus();
 }
 
 function type(text: string): void {
-  showMissed(0);
+  missed.show(0);
   if (!isReadOnly) link.input(text);
-}
-
-/** The screen as it is comes first; what went by meanwhile is offered. */
-function showMissed(lines: number): void {
-  missedLines = lines;
-  isLookingBack = false;
-  byId('missed').hidden = lines === 0;
-  byId('missed').textContent = `↑ ${lines.toLocaleString('en')} lines went by meanwhile`;
-}
-
-function lookBack(): void {
-  if (isLookingBack) {
-    link.send({ t: 'find', text: '', direction: 'newer' });
-    showMissed(0);
-  } else {
-    link.send({ t: 'back', lines: missedLines });
-    isLookingBack = true;
-    byId('missed').textContent = '↓ back to the end';
-  }
-  screen.terminal.focus();
 }
 
 async function paste(): Promise<void> {
@@ -172,9 +141,9 @@ function take(message: ServerMessage): void {
       return dialog.show(message.sessions, message.canChange);
     case 'attention':
       if (message.session !== link.session) byId('elsewhere').hidden = false;
-      return notify(message.session, sentenceOf(message.attention));
+      return notices.tell(message.session, sentenceOf(message.attention));
     case 'missed':
-      return showMissed(message.lines);
+      return missed.show(message.lines);
     case 'found':
       return search.found(message.isFound);
     case 'renamed':
@@ -198,12 +167,7 @@ function take(message: ServerMessage): void {
 function showSession(name: string): void {
   byId('session-name').textContent = name;
   history.replaceState(null, '', `/#${encodeURIComponent(name)}`);
-  showTitle();
-}
-
-function showTitle(): void {
-  const parts = [title, link.session ?? '', 'portal'].filter((part) => part !== '');
-  document.title = `${hasRung ? '● ' : ''}${parts.join(' · ')}`;
+  notices.showTitle();
 }
 
 function showState(state: LinkState, roundTripMs: number | undefined): void {
@@ -232,26 +196,7 @@ function ring(): void {
   document.body.classList.add('bell');
   setTimeout(() => document.body.classList.remove('bell'), BELL_MS);
   // With tmux the portal tells of it, of every session.
-  if (!isTmux) notify(link.session ?? 'The terminal', 'rang');
-}
-
-/** For who looks elsewhere: the tab's title, and a notification where that was wanted. */
-function notify(session: string, sentence: string): void {
-  if (document.visibilityState === 'visible') return;
-  hasRung = true;
-  showTitle();
-  if (!hasPush && settings.isNotifying && 'Notification' in window && Notification.permission === 'granted') {
-    const note = new Notification(session, { body: sentence, tag: session });
-    note.addEventListener('click', () => window.focus());
-  }
-}
-
-/** Without pushes the page notifies by itself, as long as it is open. */
-function askForPush(): void {
-  keepPush(settings.isNotifying).then(
-    (has) => (hasPush = has),
-    () => (hasPush = false),
-  );
+  if (!isTmux) notices.tell(link.session ?? 'The terminal', 'rang');
 }
 
 function applySettings(): void {
@@ -295,18 +240,5 @@ function fitToKeyboard(): void {
 /** With tmux there is nothing to keep: it paints the screen again. */
 function keepForReload(): void {
   const { place } = link;
-  if (isTmux || place === undefined) return;
-  const text = screen.serialize();
-  if (text.length > KEPT_CHARACTERS_MAX) return;
-  try {
-    sessionStorage.setItem(KEPT, JSON.stringify({ place, text, session: link.session }));
-  } catch {
-    // No room: the page begins with an empty screen.
-  }
-}
-
-function takeKept(): { place: Place; text: string } | undefined {
-  const text = sessionStorage.getItem(KEPT);
-  sessionStorage.removeItem(KEPT);
-  return text === null ? undefined : (JSON.parse(text) as { place: Place; text: string });
+  if (!isTmux && place !== undefined) keepScreen({ place, text: screen.serialize() });
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { BrainSession } from '../../lib/brain/session.ts';
 import { IndexBacklog } from '../../lib/brain/index-backlog.ts';
 import { StoreUpkeep } from '../../lib/brain/upkeep.ts';
-import { countUnindexed, readSegments } from '../../lib/recall/index-tables.ts';
+import { countUnindexed, readSegments } from '../../lib/recall/segments.ts';
 import { indexStep, isIndexingDue, segmentsToMerge } from '../../lib/recall/indexing.ts';
 import { decodePostings, encodeSegment, SEGMENT_DOCUMENTS_MAX } from '../../lib/recall/postings.ts';
 import { verifyIndex } from '../../lib/recall/verify-index.ts';

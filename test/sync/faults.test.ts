@@ -151,7 +151,7 @@ test('[S15] what failed in the server is reported with the id by which its log k
 test.each([
   ['self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate of', 'NODE_EXTRA_CA_CERTS'],
   ['expired', 'CERT_HAS_EXPIRED', 'certificate of', 'NODE_EXTRA_CA_CERTS'],
-  ['without TLS', 'ERR_SSL_WRONG_VERSION_NUMBER', 'speaks no TLS', 'http://'],
+  ['without TLS', 'ERR_SSL_WRONG_VERSION_NUMBER', 'does not speak TLS', 'http://'],
 ])('[S15] a server that is %s is said with what to do', async (_what, code, message, hint) => {
   await record(a, 'alone');
   const failing: typeof fetch = () =>

@@ -46,7 +46,7 @@ export const command: CommandModule = {
     "shell's history. Alone, sm login logs in again with the key that there is. Entries recorded before are taken over\n" +
     'into the workspace and pushed. The key is kept in ~/.stackmemory/config.json, readable for you alone.',
   examples: [
-    'sm login ada@example.org --url https://sync.example.org --invitation 4f7c…',
+    'sm login ada@example.org --url https://sync.example.org --invitation inv_…',
     'ssh laptop jq -r .auth.apiKey .stackmemory/config.json | sm login --key - --url https://sync.example.org',
     'sm login ada@example.org --reset',
     'sm login --key - --url http://127.0.0.1:8787 --no-adopt < key.txt',

@@ -27,11 +27,8 @@ export async function signUp(
   if (answer.outcome === 'not_invited') {
     throw new SmError({
       code: 'forbidden',
-      message:
-        invitation === undefined
-          ? 'Signing up here needs an invitation.'
-          : 'Signing up here needs an invitation, and this one is not valid (unknown, used, expired, revoked, or for another address).',
-      hint: 'Ask whoever runs the server for one ("sm server invite create").',
+      message: 'Signing up here needs a valid invitation.',
+      hint: 'Ask whoever runs the server for one ("sm server invite create"). It works once, before it expires, and may be for one address only.',
     });
   }
   const { workspaceId, projectId } = answer;

@@ -10,7 +10,8 @@ import { DIGEST_RANGES_MAX, HISTORY_ENTRIES_MAX } from '../protocol/limits.ts';
 import type { SyncPeer } from '../brain/sync-contract.ts';
 import { digest, history, push } from './server-calls.ts';
 import type { Reconciled } from './session-types.ts';
-import type { Server } from './transport.ts';
+import { SLOW_DIVISOR } from './session-steps.ts';
+import { CallFailure, type Server } from './transport.ts';
 
 const PARTS = 16;
 /** A part with so few entries is compared stamp by stamp. */
@@ -41,18 +42,18 @@ export async function reconcile(context: ReconcileContext): Promise<Reconciled> 
   const report = await brain.run('verify', {});
   if (report.mismatches.length > 0) await brain.run('rebuild', {});
   const first = await compare(context);
-  for (const ids of lots(first.difference.toPull, HISTORY_ENTRIES_MAX)) await pullVersions(context, ids);
+  await inLots(first.difference.toPull, (ids) => pullVersions(context, ids));
   // What never leaves this brain is no difference.
   const kept = new Set<string>();
-  for (const ids of lots(first.difference.toPush, HISTORY_ENTRIES_MAX)) {
+  await inLots(first.difference.toPush, async (ids) => {
     const { changes, keptEntryIds } = await brain.run('syncVersions', {
       workspaceId: peer.workspaceId,
       entryIds: ids,
     });
     for (const entryId of keptEntryIds) kept.add(entryId);
-    if (changes.length === 0) continue;
+    if (changes.length === 0) return;
     await push(server, { protocol: 2, workspaceId: peer.workspaceId, projectId: context.projectId, changes });
-  }
+  });
   const differing = new Set([...first.difference.toPull, ...first.difference.toPush.filter((id) => !kept.has(id))]);
   const differences = differing.size + report.mismatches.length;
   const { epoch, serverCursor, requests } = first;
@@ -112,6 +113,22 @@ async function compare({ brain, server, peer, onProgress }: ReconcileContext) {
       const order = a === undefined ? -1 : b === undefined ? 1 : compareStamps(a, b);
       if (order < 0) difference.toPull.push(id);
       if (order > 0) difference.toPush.push(id);
+    }
+  }
+}
+
+/** Runs with lot after lot; with smaller ones once a link is too slow for them. @throws as `run` with a single id */
+async function inLots(ids: string[], run: (lot: string[]) => Promise<void>): Promise<void> {
+  let size = HISTORY_ENTRIES_MAX;
+  for (let start = 0; start < ids.length;) {
+    const lot = ids.slice(start, start + size);
+    try {
+      await run(lot);
+      start += lot.length;
+    } catch (error) {
+      const isSlow = error instanceof CallFailure && error.failure.isSlow === true;
+      if (!isSlow || lot.length === 1) throw error;
+      size = Math.ceil(lot.length / SLOW_DIVISOR);
     }
   }
 }

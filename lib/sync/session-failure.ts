@@ -6,11 +6,8 @@ import type { SyncOutgoing } from '../brain/sync-contract.ts';
 import type { ReplicaPosition } from '../protocol/wire.ts';
 import { pull } from './session-pull.ts';
 import { afterRead, read, start } from './session-push.ts';
-import { end, finish, note, type Step, TURNS_MAX, withNotice } from './session-steps.ts';
+import { end, finish, note, SLOW_DIVISOR, type Step, TURNS_MAX, withNotice } from './session-steps.ts';
 import type { Effect, Failure, Phase, SessionState } from './session-types.ts';
-
-/** A fourth, and not a half: finding out takes a call's whole patience each time. */
-const SLOW_DIVISOR = 4;
 
 export function afterFailure(state: SessionState, failure: Failure): Step {
   const { phase } = state;

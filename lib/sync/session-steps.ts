@@ -7,6 +7,8 @@ export const PAGE_CHANGES = 1_000;
 export const PAGE_CHANGES_PROTOCOL_1 = 200;
 /** New replica ids, positions set back, and rounds of restamping that one session may need. */
 export const TURNS_MAX = 3;
+/** What a link was too slow for is cut to a fourth, and not to a half: finding out takes a call's whole patience each time. */
+export const SLOW_DIVISOR = 4;
 
 export interface Step {
   state: SessionState;

@@ -150,12 +150,7 @@ test('[V8] a body that breaks off is the senderâ€™s failure, and not the serverâ
     });
   };
   for (const path of POSTS) {
-    const answer = await send(path, {
-      method: 'POST',
-      headers: withKey(),
-      body: broken(),
-      duplex: 'half',
-    } as RequestInit);
+    const answer = await send(path, { method: 'POST', headers: withKey(), body: broken(), duplex: 'half' });
     expect(answer).toMatchObject({ status: 400, body: { error: 'bad_request' } });
   }
 });

@@ -2,7 +2,7 @@
  * Fault by fault: a real brain, the real sync, a real server behind real sockets that misbehave. Each leaves the brain
  * usable and is reported, and the next sync is whole.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { BrainSession } from '../../lib/brain/session.ts';
 import type { Entry } from '../../lib/core/entry.ts';
@@ -359,4 +359,27 @@ test('[S12] a server that was replaced by an empty one gets everything back, and
   expect(answer.parts[0]?.count).toBe(3);
   await other.close();
   await empty.close();
+});
+
+test('[S26] [S13] a verification, too, sends in smaller parts what does not get through in time', async () => {
+  const scope = { workspaceId: server.key.workspaceId, projectId: 'p' };
+  // Some 2 KB each that nothing makes smaller.
+  const drafts = Array.from({ length: 40 }, (_, index) => ({
+    title: `bulky ${index}`,
+    conclusion: Array.from(randomBytes(750), (byte) => `w${byte}`).join(' '),
+  }));
+  await a.session.run('record', { requestId: randomUUID(), scope, agent: 'tester', drafts });
+  let late = 0;
+  const narrow: typeof fetch = (input, init) => {
+    const bytes = init?.body instanceof Uint8Array ? init.body.length : 0;
+    if (bytes < 16 * 1024) return fetch(input, init);
+    late += 1;
+    return new Promise((_, reject) => {
+      init?.signal?.addEventListener('abort', () => reject(new Error('aborted')));
+    });
+  };
+  const report = await sync(a, { mode: 'pull', verify: true, fetch: narrow, retriesMax: 0 });
+  expect(report).toMatchObject({ success: true, verification: { isEqual: true, differences: 40 } });
+  expect(late).toBeGreaterThan(0);
+  expect(await serverChanges()).toBe(40);
 });

@@ -796,7 +796,11 @@ run_uninstall() {
   for one in $(noted package); do ! is_installed "$one" || packages+=("$one"); done
   if [ ${#packages[@]} -gt 0 ]; then
     # Only what came with this script; what others have come to need meanwhile stays.
-    quietly apt-get "${apt_options[@]}" -y purge "${packages[@]}" || fail 'The packages could not be removed.' "Its words are in $LOG."
+    quietly apt-mark auto "${packages[@]}"
+    mapfile -t packages < <(apt-get -s -o APT::AutoRemove::RecommendsImportant=no -o APT::AutoRemove::SuggestsImportant=no autoremove |
+      sed -n 's/^Remv \([^ ]*\) .*/\1/p' | grep -xF "$(printf '%s\n' "${packages[@]}")")
+    [ ${#packages[@]} = 0 ] || quietly apt-get "${apt_options[@]}" -y purge "${packages[@]}" ||
+      fail 'The packages could not be removed.' "Its words are in $LOG."
   fi
   say 'Removed.'
   if [ "$purge" = yes ] || [ -z "$(noted user)" ]; then

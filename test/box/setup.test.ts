@@ -195,7 +195,13 @@ test('[B1] a user that was half made when the power went is completed', () => {
   expect(setup('--no-server').status).toBe(0);
   expect(inBox('stat', '-c', '%U %a', '/home/agent').out).toBe('agent 700\n');
   expect(inBox('stat', '-c', '%U', '/home/agent/.profile').out).toBe('agent\n');
+});
+
+test('[B2] packages that others have come to need stay', () => {
+  const isThere = (name: string) => inBox('dpkg-query', '-W', '-f=${db:Status-Status}', name).out === 'installed';
+  expect(inBox('apt-get', 'install', '-y', '--no-install-recommends', 'git-lfs').status).toBe(0);
   expect(inBox(SCRIPT, '--uninstall', '--purge').status).toBe(0);
+  expect(['git-lfs', 'git', 'tmux', 'nodejs'].map(isThere)).toEqual([true, true, false, false]);
 });
 
 test('[B15] what is in the way is named, and the next run goes on with what was chosen', () => {

@@ -199,6 +199,7 @@ test('[B1] a user that was half made when the power went is completed', () => {
 
 test('[B2] packages that others have come to need stay', () => {
   const isThere = (name: string) => inBox('dpkg-query', '-W', '-f=${db:Status-Status}', name).out === 'installed';
+  expect(setup('--no-server').status).toBe(0);
   expect(inBox('apt-get', 'install', '-y', '--no-install-recommends', 'git-lfs').status).toBe(0);
   expect(inBox(SCRIPT, '--uninstall', '--purge').status).toBe(0);
   expect(['git-lfs', 'git', 'tmux', 'nodejs'].map(isThere)).toEqual([true, true, false, false]);

@@ -94,6 +94,7 @@ test('[B1] [B2] killed at every step and run again it gets to its end, and the n
   expect(last.status, last.complaint).toBe(0);
   const after = inventory();
   const again = setup();
+  expect(again.status, again.complaint).toBe(0);
   expect(again.out.split('\n').filter((line) => line.startsWith('..'))).toEqual(['.. tailnet']);
   expect(inventory()).toEqual(after);
   expect(inBox(SCRIPT, '--uninstall', '--purge').status).toBe(0);

@@ -16,7 +16,6 @@ export function cloudInit(script: string): string {
   const packed = gzipSync(script, { level: 9, memLevel: 6 }).toString('base64');
   return `#cloud-config
 # User-data of a new Debian or Ubuntu machine: a box for an agent, behind Tailscale (docs/PROVISIONING.md).
-# Made of provisioning/setup.sh by .scripts/cloud-init.ts.
 #
 # Put a key of your tailnet where it says REPLACE-ME: https://login.tailscale.com/admin/settings/keys
 # Make it good for one machine, pre-approved and short-lived: a provider may keep user-data.

@@ -190,9 +190,11 @@ test('[B4] a key with another fingerprint is refused, and nothing is installed w
   expect(inBox('sh', '-c', 'command -v node').status).not.toBe(0);
 });
 
-test('[B1] a user that was half made when the power went is completed', () => {
+test('[B1] a user and packages that were half made when the power went are completed', () => {
   const manifest = '/var/lib/stackmemory-box/manifest';
   inBox('sh', '-c', `useradd --no-create-home agent && echo 'user agent' >>${manifest}`);
+  inBox('sh', '-c', 'dpkg-query --status bash >/var/lib/dpkg/updates/0001');
+  expect(inBox('apt-get', 'install', '-y', 'tmux').complaint).toContain('dpkg was interrupted');
   expect(setup('--no-server').status).toBe(0);
   expect(inBox('stat', '-c', '%U %a', '/home/agent').out).toBe('agent 700\n');
   expect(inBox('stat', '-c', '%U', '/home/agent/.profile').out).toBe('agent\n');

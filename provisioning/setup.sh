@@ -245,6 +245,7 @@ install_packages() {
     lists_are_fresh=yes
   fi
   local planned one
+  quietly dpkg --configure -a || true # Else apt refuses.
   planned=$(apt-get "${apt_options[@]}" install -s -y --no-install-recommends "$@") || {
     [ -z "$offline" ] || fail "$offline lacks some of these: $*" 'Was it prepared with the same flags?'
     fail "These cannot be installed: $*" "Its words are in $LOG; is there a network?"
@@ -405,7 +406,7 @@ is_program() {
     *) wanted=$(sed -n 's/^stackmemory@\([0-9].*\)$/\1/p' <<<"$from") ;;
   esac
   [ -n "$finding" ] && [ "$(readlink /usr/local/bin/sm)" = "$PREFIX/bin/sm" ] && [ -e "$OWN_LINK" ] && [ -f "$STATE/program.done" ] || return 1
-  # Back to an older version only where this run is told so: it would not open the brain of a newer one.
+  # Back to an older version, which refuses a newer one's brain, only where this run is told so.
   [ -z "$wanted" ] || [ "$wanted" = "$finding" ] || { [ -z "$from_now" ] && is_at_least "$wanted" "$finding"; }
 }
 do_program() {
@@ -421,7 +422,7 @@ do_program() {
   else
     # No script of a package runs as root: StackMemory and what it needs have none.
     quietly npm install --global --prefix "$PREFIX" --cache "$PREFIX/.npm" --ignore-scripts --omit=dev --no-audit --no-fund --no-update-notifier "$from" || {
-      # npm has put back what was there.
+      # npm put back what was there.
       [ ! -f "$STATE/program.was" ] || ! sm --version >/dev/null 2>&1 || mv "$STATE/program.was" "$STATE/program.done"
       fail "npm could not install $from." "Its words are in $LOG."
     }
@@ -754,7 +755,7 @@ run_check() {
   if [ "$is_sound" = no ]; then exit 3; fi
 }
 
-# Of a user that is about to go; without procps, which a small machine may lack.
+# Without procps, which a small machine may lack.
 end_processes() {
   local round process
   for round in 1 2 3 4 5; do
@@ -792,11 +793,17 @@ run_uninstall() {
   if [ "$purge" = yes ]; then
     while read -r one; do rm -rf -- "$one"; done < <(noted data)
   fi
-  # Last, since the way in that this is run over may be one of them.
+  # Last: the way in may be one of them.
   for one in $(noted package); do ! is_installed "$one" || packages+=("$one"); done
   if [ ${#packages[@]} -gt 0 ]; then
     # Only what came with this script; what others have come to need meanwhile stays.
-    quietly apt-get "${apt_options[@]}" -y purge "${packages[@]}" || fail 'The packages could not be removed.' "Its words are in $LOG."
+    quietly dpkg --configure -a || true
+    quietly apt-mark auto "${packages[@]}"
+    one=$(apt-get -s -oAPT::AutoRemove::{Recommends,Suggests}Important=no autoremove) ||
+      fail 'The packages could not be removed.' 'See apt-get check.'
+    mapfile -t packages < <(sed -n 's/^Remv \([^ ]*\) .*/\1/p' <<<"$one" | grep -xF "$(printf '%s\n' "${packages[@]}")")
+    [ ${#packages[@]} = 0 ] || quietly apt-get "${apt_options[@]}" -y purge "${packages[@]}" ||
+      fail 'The packages could not be removed.' "Its words are in $LOG."
   fi
   say 'Removed.'
   if [ "$purge" = yes ] || [ -z "$(noted user)" ]; then

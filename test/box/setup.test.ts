@@ -94,6 +94,7 @@ test('[B1] [B2] killed at every step and run again it gets to its end, and the n
   expect(last.status, last.complaint).toBe(0);
   const after = inventory();
   const again = setup();
+  expect(again.status, again.complaint).toBe(0);
   expect(again.out.split('\n').filter((line) => line.startsWith('..'))).toEqual(['.. tailnet']);
   expect(inventory()).toEqual(after);
   expect(inBox(SCRIPT, '--uninstall', '--purge').status).toBe(0);
@@ -189,13 +190,22 @@ test('[B4] a key with another fingerprint is refused, and nothing is installed w
   expect(inBox('sh', '-c', 'command -v node').status).not.toBe(0);
 });
 
-test('[B1] a user that was half made when the power went is completed', () => {
+test('[B1] a user and packages that were half made when the power went are completed', () => {
   const manifest = '/var/lib/stackmemory-box/manifest';
   inBox('sh', '-c', `useradd --no-create-home agent && echo 'user agent' >>${manifest}`);
+  inBox('sh', '-c', 'dpkg-query --status bash >/var/lib/dpkg/updates/0001');
+  expect(inBox('apt-get', 'install', '-y', 'tmux').complaint).toContain('dpkg was interrupted');
   expect(setup('--no-server').status).toBe(0);
   expect(inBox('stat', '-c', '%U %a', '/home/agent').out).toBe('agent 700\n');
   expect(inBox('stat', '-c', '%U', '/home/agent/.profile').out).toBe('agent\n');
+});
+
+test('[B2] packages that others have come to need stay', () => {
+  const isThere = (name: string) => inBox('dpkg-query', '-W', '-f=${db:Status-Status}', name).out === 'installed';
+  expect(setup('--no-server').status).toBe(0);
+  expect(inBox('apt-get', 'install', '-y', '--no-install-recommends', 'git-lfs').status).toBe(0);
   expect(inBox(SCRIPT, '--uninstall', '--purge').status).toBe(0);
+  expect(['git-lfs', 'git', 'tmux', 'nodejs'].map(isThere)).toEqual([true, true, false, false]);
 });
 
 test('[B15] what is in the way is named, and the next run goes on with what was chosen', () => {

@@ -145,9 +145,9 @@ export class Viewers {
   }
 
   #welcome(request: IncomingMessage, principal: Principal, socket: WebSocket): Viewing {
-    const { hub, whoIs, onFailure } = this.#options;
+    const { hub, onFailure } = this.#options;
     const peer = peerOf(request);
-    const who = whoIs(request);
+    const who = this.#options.whoIs(request);
     const connection = new Connection({
       hub,
       principal,

@@ -11,7 +11,7 @@ import { localCalls } from './local-calls.ts';
 
 /** The address under which a replica knows this server; it is not on any network. */
 const ENDPOINT = 'http://server.invalid';
-/** How long a question waits for the replica to be up to date: agents give up after a minute, and learn nothing then. */
+/** How long a question waits for the replica to be up to date and indexed: agents give up after a minute, and learn nothing then. */
 export const REPLICA_PATIENCE_MS = 20_000;
 /** Changes of a page: while one is read the server does nothing else, so that it is half of what a device asks for. */
 const PAGE_CHANGES = 500;
@@ -48,14 +48,14 @@ export class Replica {
   /** In use from the moment of the call. @throws SmError `unavailable` where it is not up to date in time */
   run<O extends OperationName>(caller: Caller, operation: O, request: RequestOf<O>): Promise<AnswerOf<O>> {
     return this.#using(async () => {
-      await this.#inTime(this.#refresh(caller));
-      const brain = await this.#brain;
+      const refreshed = this.#refresh(caller);
+      // The first question after many changes also waits until they are indexed.
+      if (!isWrite(operation)) return this.#inTime(refreshed.then((brain) => brain.run(operation, request)));
+      const brain = await this.#inTime(refreshed);
       const answer = await brain.run(operation, request);
-      if (isWrite(operation)) {
-        await this.#sync(brain, caller).catch((error: unknown) => {
-          throw keptHere(error);
-        });
-      }
+      await this.#sync(brain, caller).catch((error: unknown) => {
+        throw keptHere(error);
+      });
       return answer;
     });
   }
@@ -82,24 +82,25 @@ export class Replica {
     }
   }
 
-  async #inTime(ready: Promise<void>): Promise<void> {
+  async #inTime<T>(ready: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(notReady(this.#pulled)), this.#patienceMs);
     });
     try {
-      await Promise.race([ready, late]);
+      return await Promise.race([ready, late]);
     } finally {
       clearTimeout(timer);
     }
   }
 
   /** Goes on also where nobody waits for it any more. */
-  #refresh(caller: Caller): Promise<void> {
+  #refresh(caller: Caller): Promise<Brain> {
     return this.#using(async () => {
       const brain = await this.#brain;
       const cursor = await this.#context.store.lastCursor(caller.workspaceId);
       if (this.#cursor < 0 || cursor !== this.#cursor) await this.#sync(brain, caller);
+      return brain;
     });
   }
 

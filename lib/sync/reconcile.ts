@@ -11,7 +11,8 @@ import type { SyncPeer } from '../brain/sync-contract.ts';
 import { digest, history, push } from './server-calls.ts';
 import type { Reconciled } from './session-types.ts';
 import { SLOW_DIVISOR } from './session-steps.ts';
-import { CallFailure, type Server } from './transport.ts';
+import { CallFailure } from './call-failure.ts';
+import type { Server } from './transport.ts';
 
 const PARTS = 16;
 /** A part with so few entries is compared stamp by stamp. */

@@ -4,25 +4,19 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Brain, ImportResult } from '../../../lib/brain/contract.ts';
-import { parseImportLine, type ImportLine } from '../../../lib/brain/import-lines.ts';
-import { ERROR_TABLE, SmError } from '../../../lib/core/errors.ts';
-import { maskSecrets } from '../../../lib/secrets/mask.ts';
-import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX } from '../../batches.ts';
+import { counted } from '../../../lib/core/counted.ts';
+import { ERROR_TABLE } from '../../../lib/core/errors.ts';
 import { usageError } from '../../arguments.ts';
 import type { CommandModule, Context, Options } from '../../command.ts';
 import { fileFailure } from '../../files.ts';
+import { importLines, type ImportReport, REFUSED_LISTED_MAX } from '../../import-run.ts';
 import type { ImportRecord } from '../../importers/records.ts';
 import { type SourceName, SOURCES } from '../../importers/sources.ts';
-import { readLines } from '../../lines.ts';
-import { counted } from '../../../lib/core/counted.ts';
 import { escapeLine } from '../../print/escape.ts';
 import { writeJson } from '../../print/json.ts';
 import { scopeOf, withBrain } from '../../session.ts';
 import { ALLOW_SECRET_OPTION, startOf, wordOf } from '../../values.ts';
 
-/** Refused lines that are listed; all are counted. */
-const REFUSED_LISTED_MAX = 1_000;
 /** Those that are shown to people. */
 const REFUSED_SHOWN_MAX = 20;
 
@@ -58,11 +52,14 @@ export const command: CommandModule = {
     const source = records === undefined ? await openSource(context, file) : sourceOf(context, records);
     try {
       return await withBrain(context, options, async (brain, location) => {
-        const report = await importLines(context, brain, source.chunks, {
+        const report = await importLines(brain, source.chunks, {
           scope: scopeOf(location),
           fallbackTimeMs: source.timeMs,
           origin: `import:${sourceName ?? (file === '-' ? 'stdin' : basename(file))}`,
           allowsSecrets: options.isSet('allow-secret'),
+          onRead: async (lines) => {
+            if (context.stderr.isTerminal) await context.stderr.write(`${lines} lines read\n`);
+          },
         });
         if (options.isSet('json')) await writeJson(context, report);
         else await writeReport(context, report);
@@ -76,135 +73,7 @@ export const command: CommandModule = {
   },
 };
 
-interface Report extends ImportResult {
-  /** Lines that held something. */
-  lines: number;
-  /** Entries with secrets that were masked. */
-  masked: number;
-  /** Versions that are new in the log: applied + superseded. */
-  imported: number;
-  refusedCount: number;
-  refused: { line: number; message: string }[];
-}
-
-interface Numbered {
-  line: number;
-  change: ImportLine;
-}
-
-async function importLines(
-  context: Context,
-  brain: Brain,
-  chunks: AsyncIterable<Uint8Array>,
-  place: {
-    scope: { workspaceId: string; projectId: string };
-    fallbackTimeMs: number;
-    origin: string;
-    allowsSecrets: boolean;
-  },
-): Promise<Report> {
-  const report: Report = {
-    lines: 0,
-    masked: 0,
-    imported: 0,
-    applied: 0,
-    superseded: 0,
-    duplicate: 0,
-    refusedCount: 0,
-    refused: [],
-  };
-  const refuse = (line: number, message: string) => {
-    report.refusedCount += 1;
-    if (report.refused.length < REFUSED_LISTED_MAX) report.refused.push({ line, message });
-  };
-  let batch: Numbered[] = [];
-  let batchBytes = 0;
-  const send = async () => {
-    if (!place.allowsSecrets) report.masked += await maskPlain(batch);
-    await sendBatch(brain, place.origin, batch, report, refuse);
-    batch = [];
-    batchBytes = 0;
-    if (context.stderr.isTerminal) await context.stderr.write(`${report.lines} lines read\n`);
-  };
-  for await (const line of readLines(chunks)) {
-    if ('text' in line && line.text.trim() === '') continue;
-    report.lines += 1;
-    if ('fault' in line) {
-      refuse(line.number, line.fault);
-      continue;
-    }
-    const change = tryParse(line.text, place);
-    if (typeof change === 'string') {
-      refuse(line.number, change);
-      continue;
-    }
-    if (batch.length >= BATCH_ITEMS_MAX || batchBytes + line.bytes > BATCH_BYTES_MAX) await send();
-    batch.push({ line: line.number, change });
-    batchBytes += line.bytes;
-  }
-  if (batch.length > 0) await send();
-  report.refused.sort((a, b) => a.line - b.line);
-  return report;
-}
-
-/** Masks the secrets of plain records, in place. @returns how many had some */
-async function maskPlain(batch: readonly Numbered[]): Promise<number> {
-  const plain = batch.filter(({ change }) => change.isPlain === true);
-  const masked = await maskSecrets(plain.map(({ change }) => change.entry));
-  for (const [index, { fields }] of masked.entries()) {
-    const change = plain[index]?.change;
-    if (change !== undefined) change.entry = fields;
-  }
-  return masked.filter(({ kinds }) => kinds.length > 0).length;
-}
-
-/** The change, or why there is none. */
-function tryParse(text: string, place: Parameters<typeof parseImportLine>[1]): ImportLine | string {
-  try {
-    return parseImportLine(text, place);
-  } catch (error) {
-    if (error instanceof SmError) return error.message;
-    throw error;
-  }
-}
-
-/** Sends a batch. One that the brain refuses is halved until the line at fault is alone: log2(500) times at most. */
-async function sendBatch(
-  brain: Brain,
-  origin: string,
-  batch: readonly Numbered[],
-  report: Report,
-  refuse: (line: number, message: string) => void,
-): Promise<void> {
-  if (batch.length === 0) return;
-  const unique = [...new Map(batch.map(({ change }) => [change.changeId, change])).values()];
-  let result: ImportResult;
-  try {
-    result = await brain.run('import', { origin, changes: unique });
-  } catch (error) {
-    if (!(error instanceof SmError) || !isRefusal(error)) throw error;
-    const [only] = batch;
-    if (only !== undefined && batch.length === 1) {
-      refuse(only.line, error.message);
-      return;
-    }
-    const middle = Math.ceil(batch.length / 2);
-    await sendBatch(brain, origin, batch.slice(0, middle), report, refuse);
-    await sendBatch(brain, origin, batch.slice(middle), report, refuse);
-    return;
-  }
-  report.applied += result.applied;
-  report.superseded += result.superseded;
-  report.duplicate += result.duplicate + batch.length - unique.length;
-  report.imported = report.applied + report.superseded;
-}
-
-/** Whether the content is at fault, rather than the brain. */
-function isRefusal(error: SmError): boolean {
-  return error.exitCode === ERROR_TABLE.bad_request.exitCode || error.exitCode === ERROR_TABLE.conflict.exitCode;
-}
-
-async function writeReport(context: Context, report: Report): Promise<void> {
+async function writeReport(context: Context, report: ImportReport): Promise<void> {
   for (const { line, message } of report.refused.slice(0, REFUSED_SHOWN_MAX)) {
     await context.stderr.write(`line ${line} was refused: ${escapeLine(message)}\n`);
   }

@@ -20,11 +20,11 @@ function withNpm(complaint: string): void {
 
 it.skipIf(process.platform === 'win32').each([
   ['npm error code EACCES\nnpm error syscall rename', 'no_permission', 'This user may not write'],
-  ['npm error code E404\nnpm error 404 Not Found', 'unavailable', 'knows no stackmemory of that version'],
+  ['npm error code E404\nnpm error 404 Not Found', 'unavailable', 'does not have that version of stackmemory'],
   [
     'npm error code ETARGET\nnpm error notarget No matching version',
     'unavailable',
-    'knows no stackmemory of that version',
+    'does not have that version of stackmemory',
   ],
   ['npm error code ENOTFOUND\nnpm error syscall getaddrinfo', 'unavailable', 'cannot be reached (ENOTFOUND)'],
   ['npm error FetchError\nnpm error   reason: connect ECONNREFUSED', 'unavailable', 'cannot be reached (ECONNREFUSED)'],

@@ -24,7 +24,7 @@ export class Replica {
   #lastUsedMs = performance.now();
   /** The workspace's cursor that it has reached at least; -1 before its first sync. */
   #cursor = -1;
-  /** Changes that were pulled by the sync under way. */
+  /** Changes that were pulled since it was opened. */
   #pulled = 0;
   #syncing: Promise<unknown> = Promise.resolve();
   /** A sync that begins after the one under way, for all who came since. */
@@ -118,7 +118,7 @@ export class Replica {
   async #syncNow(brain: Brain, caller: Caller): Promise<void> {
     const { store, nowMs } = this.#context;
     const cursor = await store.lastCursor(caller.workspaceId);
-    this.#pulled = 0;
+    const pulledBefore = this.#pulled;
     const report = await syncOnce({
       brain,
       endpoint: ENDPOINT,
@@ -130,7 +130,7 @@ export class Replica {
       nowMs,
       fetch: localCalls(this.#context, caller),
       onProgress: ({ phase, done }) => {
-        if (phase === 'pulling') this.#pulled = done;
+        if (phase === 'pulling') this.#pulled = pulledBefore + done;
       },
     });
     if (!report.success)

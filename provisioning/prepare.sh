@@ -48,7 +48,7 @@ run_prepare() {
 prepare_repository() { # prepare_repository NAME KEY-URL FINGERPRINT URI SUITE
   fetch_key "$2" "$3" "$work/keyrings/$1.gpg"
   # Where this machine has it already, with its key elsewhere, apt would not choose between the two.
-  grep -lF -- "${4#*:}" "$work/parts/"*.sources 2>/dev/null | xargs -r rm --
+  { grep -lF -- "${4#*:}" "$work/parts/"*.sources 2>/dev/null || true; } | xargs -r rm --
   find "$work/parts" -name '*.list' -exec sed -i "\\|${4#*:}|d" {} +
   # Of a mirror on a disk apt would use the packages where they are; they are wanted in the directory.
   printf 'deb [signed-by=%s] %s %s main\n' "$work/keyrings/$1.gpg" "${4/#file:/copy:}" "$5" >"$work/parts/stackmemory-$1.list"

@@ -62,7 +62,7 @@ async function push(url: string, apiKey: string, number: number): Promise<number
   return response.status;
 }
 
-test('[V6] [V12] keys and invitations are made, listed and revoked whether the server runs or not', async () => {
+test('[V6] [V12] [X4] keys and invitations are made, listed and revoked whether the server runs or not', async () => {
   const before = JSON.parse((await sm('server', 'key', 'create', '--new-workspace', 'acme', '--json')).out) as {
     apiKey: string;
     workspaceId: string;
@@ -75,6 +75,7 @@ test('[V6] [V12] keys and invitations are made, listed and revoked whether the s
   ) as { apiKey: string; prefix: string; workspaceId: string };
   expect(during.workspaceId).toBe(before.workspaceId);
   for (const { apiKey } of [before, during]) expect(await push(server.url, apiKey, 1)).toBe(200);
+  expect((await sm('server', 'key', 'create', '--workspace', 'acme')).out).toMatch(/^sm_[a-z2-9]{8}_[a-z2-9]{32}\n$/);
   const listed = await sm('server', 'key', 'list');
   expect(listed.out).toContain(during.prefix);
   expect(listed.out).not.toContain(during.apiKey);
@@ -85,8 +86,8 @@ test('[V6] [V12] keys and invitations are made, listed and revoked whether the s
   expect(await push(server.url, during.apiKey, 2)).toBe(401);
   expect(await sm('server', 'key', 'revoke', during.prefix)).toMatchObject({ code: 3 });
   const invited = await sm('server', 'invite', 'create', '--email', 'ada@example.org', '--expires', '2d');
-  expect(invited.out).toMatch(/^inv_[a-z2-9]{8}_[a-z2-9]{32}\n/);
-  const [invitation = ''] = invited.out.split('\n');
+  expect(invited.out).toMatch(/^inv_[a-z2-9]{8}_[a-z2-9]{32}\n$/);
+  const invitation = invited.out.trim();
   const signedUp = await fetch(`${server.url}/v1/setup`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'X-Invitation': invitation },

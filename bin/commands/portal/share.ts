@@ -14,7 +14,7 @@ export const command: CommandModule = {
     { flags: '--session <name>', summary: `What may be looked at (default ${SESSION_DEFAULT})` },
     { flags: '--expires <age>', summary: 'For how long: 30m, 1h (default), 2d; at most 7d' },
   ],
-  notes: 'The link is good once, for the first browser that opens it, and ends with --expires, however it is used.',
+  notes: 'The link is valid once, for the first browser that opens it, and ends with --expires, however it is used.',
   examples: ['sm portal share', 'sm portal share --session work --expires 30m'],
   async run(context, _args, options) {
     const { loadPortal } = await import('../../../portal/load.ts');
@@ -22,7 +22,10 @@ export const command: CommandModule = {
     const share = await loadPortal().sharePortal(portalDirectory(context), session, ageOf(options));
     const link = `${share.addresses[0] ?? ''}?share=${share.secret}`;
     if (options.isSet('json')) await writeJson(context, { link, session, expiresAt: share.expiresMs });
-    else await context.stdout.write(`${link}\n    good once, for looking only, until ${isoTime(share.expiresMs)}\n`);
+    else {
+      await context.stdout.write(`${link}\n`);
+      await context.stderr.write(`    valid once, for looking only, until ${isoTime(share.expiresMs)}\n`);
+    }
     return 0;
   },
 };

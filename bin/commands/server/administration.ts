@@ -22,20 +22,24 @@ export async function administer<Answer>(
   return answer as Answer;
 }
 
-/** JSON where it is asked for, else the lines that `render` makes. */
+/** JSON where it is asked for, else the lines that `render` makes; `remark` is talk, so that `$(…)` takes the lines alone. */
 export async function show<Answer>(
   context: Context,
   options: Options,
   answer: Answer,
   render: (answer: Answer) => string[],
+  remark?: string,
 ): Promise<number> {
-  if (options.isSet('json')) await writeJson(context, answer);
-  else
-    await context.stdout.write(
-      render(answer)
-        .map((line) => `${line}\n`)
-        .join(''),
-    );
+  if (options.isSet('json')) {
+    await writeJson(context, answer);
+    return 0;
+  }
+  await context.stdout.write(
+    render(answer)
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
+  if (remark !== undefined) await context.stderr.write(`    ${remark}\n`);
   return 0;
 }
 

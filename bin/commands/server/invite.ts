@@ -1,4 +1,4 @@
-/** `sm server invite create|list|revoke`: who may sign up. An invitation is shown once and good once. */
+/** `sm server invite create|list|revoke`: who may sign up. An invitation is shown once and valid once. */
 import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule, Options } from '../../command.ts';
 import { STORE_OPTIONS } from '../../server-options.ts';
@@ -62,10 +62,8 @@ export const command: CommandModule = {
       ...(expiresInMs === undefined ? {} : { expiresInMs }),
     };
     const made = await administer<Invitation & { invitation: string }>(context, options, 'invite/create', request);
-    return show(context, options, made, ({ invitation, expiresAt }) => [
-      invitation,
-      `    good once, until ${timeText(expiresAt)} UTC; it is not shown again.`,
-    ]);
+    const remark = `valid once, until ${timeText(made.expiresAt)} UTC; it is not shown again.`;
+    return show(context, options, made, ({ invitation }) => [invitation], remark);
   },
 };
 

@@ -65,9 +65,8 @@ export const command: CommandModule = {
       ...(options.text('new-workspace') === undefined ? {} : { newWorkspace: options.text('new-workspace') }),
       ...(options.text('name') === undefined ? {} : { name: options.text('name') }),
     };
-    return show(context, options, await administer<MadeKey>(context, options, 'key/create', request), (made) => [
-      made.apiKey,
-      `    workspace ${made.workspaceId}; the key is not shown again. Use it with "sm login --key … --url …".`,
-    ]);
+    const made = await administer<MadeKey>(context, options, 'key/create', request);
+    const remark = `workspace ${made.workspaceId}; the key is not shown again. Use it with "sm login --key - --url …".`;
+    return show(context, options, made, ({ apiKey }) => [apiKey], remark);
   },
 };

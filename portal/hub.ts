@@ -9,7 +9,8 @@ import { SmError } from '../lib/core/errors.ts';
 import { isSameSecret, type Principal } from './access.ts';
 import { Absences, type History, linesBetween } from './absences.ts';
 import type { Attention, Hello, SessionInfo } from './protocol.ts';
-import { Attachment, type Terminal, type Viewer } from './session.ts';
+import { Attachment, type Viewer } from './session.ts';
+import type { SessionSource } from './session-source.ts';
 
 export const VIEWERS_MAX = 128;
 /** How long a lost viewer's attachment is kept: with tmux it is only a way to the session. */
@@ -18,36 +19,6 @@ const KEPT_WITH_TMUX_MS = 2 * 60_000;
 const KEPT_WITHOUT_TMUX_MS = 12 * 3_600_000;
 /** More that was missed is not replayed where tmux can paint the screen as it is now instead. */
 const REPLAY_BYTES_MAX = 256 * 1024;
-
-/** A session as its source knows it. */
-export interface SourceSession extends Omit<SessionInfo, 'viewers' | 'attention'>, History {
-  /** Its bell rang while no client of tmux was there. */
-  hasRung: boolean;
-}
-
-/** How sessions come to be; `sources.ts` has the one over tmux, and the one without. */
-export interface SessionSource {
-  readonly isTmux: boolean;
-  /** Makes the session where it is missing. @throws SmError that says what to do */
-  ensure(name: string, columns: number, rows: number): Promise<void>;
-  attach(name: string, options: AttachOptions): Terminal;
-  list(): Promise<SourceSession[]>;
-  has(name: string): Promise<boolean>;
-  rename(name: string, to: string): Promise<void>;
-  end(name: string): Promise<void>;
-  /** Which session each attached process shows at the moment, as far as that is known. */
-  attached(): Promise<ReadonlyMap<number, string>>;
-  find(name: string, text: string, direction: 'older' | 'newer'): Promise<boolean>;
-  back(name: string, lines: number): Promise<void>;
-  setIgnoresSize(pid: number, ignoresSize: boolean): Promise<void>;
-}
-
-export interface AttachOptions {
-  columns: number;
-  rows: number;
-  isReadOnly: boolean;
-  ignoresSize: boolean;
-}
 
 /** One viewer's way to a session. */
 export interface Seat {

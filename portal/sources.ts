@@ -1,5 +1,5 @@
 /** Where sessions come from: tmux, which keeps them alive; or, without it, a program for each viewer. */
-import type { AttachOptions, SessionSource } from './hub.ts';
+import type { AttachOptions, SessionSource } from './session-source.ts';
 import { spawnTerminal } from './pty.ts';
 import type { Terminal } from './session.ts';
 import { SmError } from '../lib/core/errors.ts';

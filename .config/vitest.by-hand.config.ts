@@ -8,12 +8,20 @@ import { defineConfig } from 'vitest/config';
 /** Packages are fetched and installed, on whatever machine there is. */
 const PATIENCE_MS = 15 * 60_000;
 
+const root = fileURLToPath(new URL('..', import.meta.url));
+
 export default defineConfig({
-  root: fileURLToPath(new URL('..', import.meta.url)),
+  root,
   test: {
-    include: ['test/box/**/*.test.ts', 'test/programs/**/*.test.ts'],
     fileParallelism: false,
-    testTimeout: PATIENCE_MS,
-    hookTimeout: PATIENCE_MS,
+    projects: ['box', 'programs'].map((name) => ({
+      root,
+      test: {
+        name,
+        include: [`test/${name}/**/*.test.ts`],
+        testTimeout: PATIENCE_MS,
+        hookTimeout: PATIENCE_MS,
+      },
+    })),
   },
 });

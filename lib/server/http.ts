@@ -103,8 +103,6 @@ export function answerError(error: SmError, status?: number): Response {
       'Cache-Control': 'no-store',
       ...(typeof retryAfterS === 'number' ? { 'Retry-After': String(retryAfterS) } : {}),
       ...(shown.code === 'unauthorized' ? { 'WWW-Authenticate': 'Bearer' } : {}),
-      // What is left of a body that was not read would be taken for the next request.
-      ...(shown.code === 'too_large' ? { Connection: 'close' } : {}),
     },
   });
 }

@@ -107,8 +107,7 @@ function checkField(file: string, field: string, value: unknown, check: Check | 
 export function readConfigText(file: string): string | undefined {
   let bytes: Buffer;
   try {
-    const stats = statSync(file, { throwIfNoEntry: false });
-    if (stats === undefined) return undefined;
+    const stats = statSync(file);
     if (stats.isDirectory()) throw configError(file, 'is a directory, not a file');
     if (!stats.isFile()) throw configError(file, 'is not a regular file');
     if (stats.size > CONFIG_BYTES_MAX) throw configError(file, `is larger than ${CONFIG_BYTES_MAX / 1024} KiB`);
@@ -116,7 +115,7 @@ export function readConfigText(file: string): string | undefined {
   } catch (error) {
     if (error instanceof SmError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    // Removed between the two calls, which is the same as never there.
+    // Also where it was removed between the two calls. (With throwIfNoEntry a newer Node takes ENOTDIR for absence, too.)
     if (code === 'ENOENT') return undefined;
     throw configError(file, `cannot be read (${code})`, undefined, {
       hint: 'Make the file readable for your user (chmod 600), and the directory that holds it a real directory.',

@@ -108,9 +108,10 @@ test('[H9] a host that serves thousands of requests, connections and refusals do
     await serve(BATCH_REQUESTS);
     sizes.push(bytesOfMemory(pid));
   }
-  // What leaks, leaks in every batch. A heap that is let grow once, since its collector had no processor, does not.
+  // What leaks, leaks in every batch. A heap that is let grow now and then does not: newer Nodes take thousands of requests to
+  // come to rest, since they collect later.
   const growths = sizes.slice(1).map((size, batch) => size - (sizes[batch] ?? 0));
-  const usual = growths.toSorted((one, other) => one - other)[Math.floor(BATCHES / 2)];
+  const [, usual] = growths.toSorted((one, other) => one - other);
   const shown = sizes.map((size) => Math.round(size / MEBIBYTE)).join(', ');
   expect(usual, `its size was ${shown} MiB`).toBeLessThan(BATCH_REQUESTS * GROWTH_BYTES_MAX);
   await waitUntil('only one connection to be left', async () => {

@@ -24,15 +24,18 @@ export async function writeNothing(
   wider: readonly (keyof typeof WIDER)[],
   misses: readonly Entry[] = [],
 ): Promise<void> {
-  const scope = { workspaceId: location.workspaceId, projectId: null };
-  const [any] = await brain.run('list', { scope, includeInactive: true, limit: 1 });
-  if (any === undefined) {
+  if (misses.length === 0 && (await isEmpty(brain, location))) {
     await context.stderr.write(TO_BEGIN);
     return;
   }
   const ways: string[] = wider.filter((flag) => !options.isSet(flag)).map((flag) => WIDER[flag]);
   if (misses.length > 0) ways.unshift('--loose for more of these');
   await context.stderr.write(missLines(misses) + (ways.length === 0 ? '' : `Try ${ways.join(', or ')}.\n`));
+}
+
+async function isEmpty(brain: Brain, { workspaceId }: Location): Promise<boolean> {
+  const entries = await brain.run('list', { scope: { workspaceId, projectId: null }, includeInactive: true, limit: 1 });
+  return entries.length === 0;
 }
 
 function missLines(misses: readonly Entry[]): string {

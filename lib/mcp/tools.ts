@@ -11,9 +11,9 @@ import {
 import * as z from 'zod';
 import type { ReadScope, Scope } from '../brain/contract.ts';
 import type { EntryFilter } from '../brain/recall-contract.ts';
+import { nearMisses } from '../brain/near-misses.ts';
 import { similarTo } from '../brain/similar-to.ts';
 import { CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN } from '../core/limits.ts';
-import { isNear, MISSES_MAX } from '../core/misses.ts';
 import { CONTEXT_FORMATS, ENTRY_KINDS } from '../core/vocabulary.ts';
 import { type Verdict, VERDICTS } from '../core/standing.ts';
 import { done, failed, recalled } from './answers.ts';
@@ -207,10 +207,7 @@ async function recall(rim: McpRim, input: z.infer<typeof recallInput>): Promise<
   const hits = await brain.run('recall', request);
   const structure = { note: DATA_NOTE, found: hits.length, entries: hits.map(showHit) };
   if (hits.length > 0) return recalled(rim.newFence(), structure);
-  const misses =
-    input.query === undefined || request.isLoose
-      ? []
-      : (await brain.run('recall', { ...request, isLoose: true, limit: MISSES_MAX })).filter(isNear).map(showMiss);
+  const misses = (await nearMisses(brain, request)).map(showMiss);
   const wider = input.all_projects === true ? '' : ' all_projects looks into the other projects.';
   const line = `Nothing relevant is recorded.${wider}`;
   if (misses.length === 0) return done(line, structure);

@@ -5,6 +5,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { counted } from '../core/counted.ts';
 import { SmError } from '../core/errors.ts';
 import { findRepository, realPath } from './git-directory.ts';
 import { runGit, WALK_TIMEOUT_MS } from './git-process.ts';
@@ -183,7 +184,7 @@ function rangeInCommit(
   const now = readLines(absolute) ?? committed;
   if (first > now.length) {
     throw notFound(
-      `${name} has ${now.length} line${now.length === 1 ? '' : 's'}; there is no line ${first}.`,
+      `${name} has ${counted(now.length, 'line')}; there is no line ${first}.`,
       'Give one that exists, or the file alone.',
     );
   }

@@ -79,6 +79,11 @@ const RENEWALS = {
  */
 function afterRefusedBatch(state: SessionState, outgoing: SyncOutgoing, failure: Failure): Step {
   if (outgoing.changes.length > 1) return halved(state, outgoing);
+  return doubted(state, outgoing, failure);
+}
+
+/** Whether the server takes anything at all is found out by pushing nothing. */
+function doubted(state: SessionState, outgoing: SyncOutgoing, failure: Failure): Step {
   return { state: { ...state, phase: { name: 'doubting', outgoing, failure } }, effect: pushOfNothing(state) };
 }
 
@@ -98,12 +103,7 @@ function hasRoomForLess({ code, details }: Failure): boolean {
  */
 function withLess(state: SessionState, failure: Failure): Step | undefined {
   const { phase } = state;
-  if (phase.name === 'pushing' && phase.outgoing.changes.length > 1) {
-    return {
-      state: { ...state, phase: { name: 'doubting', outgoing: phase.outgoing, failure } },
-      effect: pushOfNothing(state),
-    };
-  }
+  if (phase.name === 'pushing' && phase.outgoing.changes.length > 1) return doubted(state, phase.outgoing, failure);
   if (phase.name === 'pulling' && state.pageMax > 1) {
     return pull({ ...state, pageMax: Math.ceil(state.pageMax / SLOW_DIVISOR) });
   }

@@ -3,6 +3,7 @@
  * whose history is another. Pure. Invariant: a cursor moves forward only, and a server whose cursor does not move is left.
  */
 import type { SyncApplied, SyncPosition } from '../brain/sync-contract.ts';
+import { counted } from '../core/counted.ts';
 import type { PullAnswer1, PullAnswer2 } from '../protocol/wire.ts';
 import { end, finish, note, PAGE_CHANGES_PROTOCOL_1, type Step, TURNS_MAX, withNotice } from './session-steps.ts';
 import {
@@ -134,7 +135,7 @@ export function afterReconcile(
   const cursors = { [WHOLE_WORKSPACE]: result.serverCursor };
   const told = withNotice(
     { ...state, epoch: result.epoch, cursors },
-    `The server was restored or replaced; ${differences} ${differences === 1 ? 'entry' : 'entries'} differed and ${differences === 1 ? 'was' : 'were'} brought together.`,
+    `The server was restored or replaced; ${counted(differences, 'entry', 'entries')} differed and ${differences === 1 ? 'was' : 'were'} brought together.`,
   );
   return note(told, 'pull', { position: { epoch: result.epoch, cursors } });
 }

@@ -1,5 +1,5 @@
 /** `sm brain recall`: finds entries, best first. That nothing is relevant is an answer, not a failure. */
-import { isNear, MISSES_MAX } from '../../../lib/core/misses.ts';
+import { nearMisses } from '../../../lib/brain/near-misses.ts';
 import type { CommandModule } from '../../command.ts';
 import { writeNothing } from '../../nothing.ts';
 import { renderHits } from '../../print/entries.ts';
@@ -43,8 +43,9 @@ export const command: CommandModule = {
         ...filter,
         ...(asOf === undefined ? {} : { asOfMs: await asOfTime(context, asOf) }),
         limit,
+        isLoose: options.isSet('loose'),
       };
-      const hits = await brain.run('recall', { ...request, isLoose: options.isSet('loose') });
+      const hits = await brain.run('recall', request);
       if (options.isSet('json')) {
         await writeJson(context, hits);
         return 0;
@@ -56,11 +57,8 @@ export const command: CommandModule = {
       }
       const sentence = query === '' ? 'No entries.' : `Nothing relevant to ${escapeLine(JSON.stringify(query))}.`;
       await context.stdout.write(`${sentence}\n`);
-      const misses =
-        query === '' || options.isSet('loose')
-          ? []
-          : await brain.run('recall', { ...request, isLoose: true, limit: MISSES_MAX });
-      await writeNothing(context, brain, location, options, ['org', 'all'], misses.filter(isNear));
+      const misses = await nearMisses(brain, request);
+      await writeNothing(context, brain, location, options, ['org', 'all'], misses);
       return 0;
     });
   },

@@ -62,7 +62,7 @@ export async function recordFrom(context: Context, options: Options): Promise<nu
       });
       recorded.push(...entries);
       if (!options.isSet('json')) {
-        const view = await createView(context, options, JSON.stringify(entries));
+        const view = await createView(context, options, entries.map(({ title }) => title).join(''));
         await context.stdout.write(entries.map((entry) => doneLine(view, 'recorded', entry)).join(''));
         await context.stderr.write(entries.map(disclosureLines).join(''));
       }

@@ -55,6 +55,29 @@ const contact = v.object({
   lastError: v.optional(v.nullable(v.object({ code: plain(64), message: refusalText, at: time }))),
 });
 
+const texts = v.pipe(
+  v.array(v.string('must be text'), 'must be a list'),
+  v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
+);
+const page = v.pipe(
+  v.object({
+    changeIds: texts,
+    entryIds: texts,
+    rows: texts,
+    unfit: v.pipe(
+      v.array(
+        v.object({ changeId: refusalText, code: plain(SCOPE_CHARACTERS_MAX), message: refusalText }),
+        'must be a list',
+      ),
+      v.maxLength(BATCH_CHANGES_MAX, 'are too many'),
+    ),
+  }),
+  v.check(
+    ({ changeIds, entryIds, rows }) => changeIds.length === rows.length && entryIds.length === rows.length,
+    'must have an id and an entry for each row',
+  ),
+);
+
 export const SYNC_SCHEMAS = {
   syncState: peer,
   syncStanding: peer,
@@ -74,6 +97,7 @@ export const SYNC_SCHEMAS = {
   syncNote: v.object({ peer, ...contact.entries }),
   syncApply: v.object({
     peer,
+    page: v.optional(page),
     changes: v.optional(v.pipe(v.array(v.unknown(), 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many'))),
     columns: v.optional(v.record(v.string(), v.unknown())),
     entries: v.optional(v.pipe(v.array(v.unknown(), 'must be a list'), v.maxLength(BATCH_CHANGES_MAX, 'are too many'))),

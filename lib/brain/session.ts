@@ -14,6 +14,7 @@ import { maskRequest, tellMasked, writesText } from './disclosure.ts';
 import { HandedOut } from './echo.ts';
 import { needsIndex, type ReadContext, runRead, runWrite, type SessionContext } from './operations.ts';
 import { parseRequest } from './requests.ts';
+import type { SyncApplyRequest } from './sync-contract.ts';
 import { correctionOf } from './sync-operations.ts';
 import { IndexBacklog } from './index-backlog.ts';
 import { type Job, JobQueue } from './job-queue.ts';
@@ -250,13 +251,18 @@ function clockOffsetIn({ operation, request }: Job): number | undefined {
 
 /** Versions that a write may add, as far as its request shows. */
 function changesOf({ request }: Job): number {
-  const { drafts, changes } = request as { drafts?: unknown[]; changes?: unknown[] };
-  return drafts?.length ?? changes?.length ?? 1;
+  const { drafts, changes, page, columns, entries } = request as { drafts?: unknown[]; entries?: unknown[] } & Partial<
+    Pick<SyncApplyRequest, 'changes' | 'page' | 'columns'>
+  >;
+  const count = columns?.['count'];
+  const items = drafts ?? changes ?? page?.rows ?? entries;
+  return items?.length ?? (Array.isArray(count) && typeof count[0] === 'number' ? count[0] : 1);
 }
 
-/** Length of the request as JSON. @throws SmError `too_large` */
+/** Length of the request as JSON; of a page that was read, of its rows. @throws SmError `too_large` */
 function requireSize(request: unknown): number {
-  const bytes = JSON.stringify(request).length;
+  const { page } = request as Partial<Pick<SyncApplyRequest, 'page'>>;
+  const bytes = page === undefined ? JSON.stringify(request).length : page.rows.reduce((sum, row) => sum + row.length, 0);
   if (bytes <= BATCH_BYTES_MAX) return bytes;
   throw new SmError({
     code: 'too_large',

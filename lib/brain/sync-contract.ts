@@ -106,10 +106,20 @@ export interface SyncNoteRequest extends SyncContact {
   peer: SyncPeer;
 }
 
+/** A page of a pull that was read (sync-page.ts). */
+export interface SyncPage {
+  /** Of the changes that are fit, in their order: the wire's id, the entry's, and the row of the log. */
+  changeIds: string[];
+  entryIds: string[];
+  rows: string[];
+  unfit: { changeId: string; code: string; message: string }[];
+}
+
 /** A page of a pull: its changes and its cursor are stored together. */
 export interface SyncApplyRequest {
   peer: SyncPeer;
-  /** As they came; each is checked by itself, and one that is unfit is set aside. */
+  page?: SyncPage;
+  /** In place of a page that was read, as they came; each is checked by itself, and one that is unfit is set aside. */
   changes?: unknown[];
   columns?: Record<string, unknown>;
   /** Protocol 1: entries without ancestry. */

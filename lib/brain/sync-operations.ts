@@ -2,16 +2,13 @@
  * What a brain does for its synchronisation: tells what is to be pushed, takes pages and keeps positions. All of it may be
  * repeated. The conversation with the server is lib/sync's.
  */
-import { SmError } from '../core/errors.ts';
 import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX, CLOCK_OFFSET_TRUSTED_MS } from '../core/limits.ts';
-import { type CheckedChange, readColumns, readList } from '../protocol/change.ts';
-import { appendChanges } from '../store/append.ts';
+import { takePage } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { replaceReplicaId, writeClockOffset } from '../store/meta.ts';
 import {
   countConflicts,
   digestRanges,
-  entriesElsewhere,
   readOutgoing,
   readSetAside,
   readVersions,
@@ -19,11 +16,9 @@ import {
 import {
   addRefusals,
   forgetPositions,
-  noteApplied,
   readPeer,
   readProjectIds,
   readRefusals,
-  type StoreRefusal,
   writePeer,
 } from '../store/sync-meta.ts';
 import { KEPT_BECAUSE, sortOut } from './disclosure.ts';
@@ -35,16 +30,22 @@ import type {
   SyncNoteRequest,
   SyncOutgoing,
   SyncOutgoingRequest,
+  SyncPage,
   SyncPeer,
   SyncStanding,
   SyncState,
   SyncVersions,
 } from './sync-contract.ts';
+import { pageOf, readPage } from './sync-page.ts';
 import { lineageOf, toWire, withLineage } from './sync-versions.ts';
 import type { WriteContext } from './writer.ts';
 
 /** Content of one push: half of what a body may have, since it is quoted once more as JSON. */
 const PUSH_BYTES_MAX = BATCH_BYTES_MAX / 2;
+const FILED_ELSEWHERE = {
+  code: 'forbidden',
+  message: 'The entry is filed under another workspace of this brain, whose server alone may change it.',
+};
 /** A smaller offset is ordinary, and stamps need no correction. */
 const CLOCK_OFFSET_TOLERATED_MS = 1_000;
 
@@ -136,75 +137,35 @@ export async function syncApply(
 ): Promise<SyncApplied> {
   const { peer, cursor, contact } = request;
   const receivedAt = Math.floor(context.nowMs());
-  const state = await readPeer(transaction, peer);
-  const { accepted, setAside } = await checkPage(transaction, request, { receivedAt, scannedSeq: state.scannedSeq });
-  const outcomes = await appendChanges(
+  const page = await readRequest(transaction, request);
+  const { applied, superseded, elsewhere } = await takePage(transaction, peer, { ...page, receivedAt, cursor });
+  const setAside = [
+    ...page.unfit.map((unfit) => ({ ...unfit, entryId: null })),
+    ...page.entryIds.flatMap((entryId, index) =>
+      elsewhere.has(entryId) ? [{ changeId: page.changeIds[index] ?? '', entryId, ...FILED_ELSEWHERE }] : [],
+    ),
+  ];
+  await addRefusals(
     transaction,
-    accepted.map(({ change }) => ({
-      changeId: change.changeId,
-      base: change.base,
-      replicaId: change.replicaId,
-      replaces: change.replaces ?? [],
-      receivedAt,
-      origin: peer.endpoint,
-      entry: change.entry,
-      hashed: change,
-    })),
+    peer,
+    setAside.map((refusal) => ({ direction: 'pull', seq: null, refusedAt: receivedAt, ...refusal })),
   );
-  await addRefusals(transaction, peer, setAside);
-  await noteApplied(transaction, peer, { headBefore: state.headSeq, ...(cursor === undefined ? {} : { cursor }) });
-  const result: SyncApplied = { applied: 0, superseded: 0, duplicate: 0, setAside: setAside.length };
-  for (const { change } of accepted) {
-    result[outcomes.get(change.changeId) ?? 'duplicate'] += 1;
-    outcomes.delete(change.changeId);
-  }
+  const taken = page.rows.length - (setAside.length - page.unfit.length);
+  const result = { applied, superseded, duplicate: taken - applied - superseded, setAside: setAside.length };
   return contact === undefined ? result : { ...result, ...(await syncNote(transaction, { peer, ...contact })) };
 }
 
-async function checkPage(
-  transaction: Database,
-  { peer, changes, columns, entries }: SyncApplyRequest,
-  { receivedAt, scannedSeq }: { receivedAt: number; scannedSeq: number },
-): Promise<{ accepted: { change: CheckedChange }[]; setAside: StoreRefusal[] }> {
-  const { workspaceId } = peer;
-  const parsed =
-    entries === undefined
-      ? (columns === undefined ? readList(changes ?? [], workspaceId) : readColumns(columns, workspaceId)).map(
-          (item) => item.parsed,
-        )
-      : await changesOfProtocol1(transaction, entries, { workspaceId, scannedSeq });
-  const fit = parsed.flatMap((item) => ('change' in item ? [item] : []));
-  const ids = fit.map(({ change }) => change.entry.entryId);
-  const elsewhere = await entriesElsewhere(transaction, ids, peer.workspaceId);
-  const refusal = (changeId: string, entryId: string | null, error: SmError): StoreRefusal => ({
-    direction: 'pull',
-    changeId,
-    entryId,
-    seq: null,
-    code: error.code,
-    message: error.message,
-    refusedAt: receivedAt,
-  });
-  return {
-    accepted: fit.filter(({ change }) => !elsewhere.has(change.entry.entryId)),
-    setAside: [
-      ...parsed.flatMap((item) => ('error' in item ? [refusal(item.changeId, null, item.error)] : [])),
-      ...fit
-        .filter(({ change }) => elsewhere.has(change.entry.entryId))
-        .map(({ change }) => refusal(change.changeId, change.entry.entryId, filedElsewhere())),
-    ],
-  };
+/** What was not read by whoever pulled it is read here. */
+async function readRequest(transaction: Database, request: SyncApplyRequest): Promise<SyncPage> {
+  const { peer, page, entries } = request;
+  if (page !== undefined) return page;
+  if (entries === undefined) return readPage(request, peer.workspaceId);
+  const { scannedSeq } = await readPeer(transaction, peer);
+  return pageOf(await changesOfProtocol1(transaction, entries, { workspaceId: peer.workspaceId, scannedSeq }));
 }
 
 export async function syncRenew(transaction: Database, replicaId: string): Promise<{ replicaId: string }> {
   await replaceReplicaId(transaction, replicaId);
   await forgetPositions(transaction);
   return { replicaId };
-}
-
-function filedElsewhere(): SmError {
-  return new SmError({
-    code: 'forbidden',
-    message: 'The entry is filed under another workspace of this brain, whose server alone may change it.',
-  });
 }

@@ -4,32 +4,26 @@
  */
 import type { EntryContent } from './entry.ts';
 
-/** Keys in the order RFC 8785 demands: by UTF-16 code units. A new wire field is a new protocol version. */
-const CONTENT_KEYS = [
-  'agent',
-  'conclusion',
-  'confidence',
-  'createdAt',
-  'entryId',
-  'kind',
-  'projectId',
-  'refs',
-  'status',
-  'summary',
-  'supersededBy',
-  'tags',
-  'title',
-  'workspaceId',
-] as const satisfies (keyof EntryContent)[];
-
 /**
  * Canonical JSON of `content`; anything else on the object is ignored. `JSON.stringify` serialises the strings and
- * numbers of well-formed content exactly as RFC 8785 section 3.2.2 requires; only the key order is ours to see to.
+ * numbers of well-formed content exactly as RFC 8785 section 3.2.2 requires, and leaves out what is undefined; only the
+ * order of the keys, by UTF-16 code units, is ours to see to. A new wire field is a new protocol version.
  */
 export function canonicalContent(content: EntryContent): string {
-  const ordered: Record<string, unknown> = {};
-  for (const key of CONTENT_KEYS) {
-    if (content[key] !== undefined) ordered[key] = content[key];
-  }
-  return JSON.stringify(ordered);
+  return JSON.stringify({
+    agent: content.agent,
+    conclusion: content.conclusion,
+    confidence: content.confidence,
+    createdAt: content.createdAt,
+    entryId: content.entryId,
+    kind: content.kind,
+    projectId: content.projectId,
+    refs: content.refs,
+    status: content.status,
+    summary: content.summary,
+    supersededBy: content.supersededBy,
+    tags: content.tags,
+    title: content.title,
+    workspaceId: content.workspaceId,
+  } satisfies Record<keyof EntryContent, unknown>);
 }

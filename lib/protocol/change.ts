@@ -71,20 +71,15 @@ function checkEntry(fields: Record<string, unknown>): CheckedEntry {
 
 function assemble(fields: Record<string, unknown>, checked: CheckedEntry, workspaceId: string): ParsedChange {
   try {
-    const { seq, replaces, ...named } = parse(changeFields, fields, 'request');
+    const { changeId, base, replicaId, seq, replaces } = parse(changeFields, fields, 'request');
     if ('error' in checked) throw checked.error;
     const filed = checked.entry.workspaceId === '' ? fileUnder(checked.entry, workspaceId) : checked;
-    if (filed.entry.workspaceId !== workspaceId) throw otherWorkspace();
-    return {
-      change: {
-        ...named,
-        ...(replaces === undefined || replaces.length === 0 ? {} : { replaces }),
-        ...(seq === undefined ? {} : { seq }),
-        entry: filed.entry,
-        content: filed.content,
-        hash: filed.hash,
-      },
-    };
+    const { entry, content, hash } = filed;
+    if (entry.workspaceId !== workspaceId) throw otherWorkspace();
+    const change: CheckedChange = { changeId, base, replicaId, entry, content, hash };
+    if (replaces !== undefined && replaces.length > 0) change.replaces = replaces;
+    if (seq !== undefined) change.seq = seq;
+    return { change };
   } catch (error) {
     const { changeId } = fields;
     return { changeId: typeof changeId === 'string' ? changeId.slice(0, 64) : '', error: toSmError(error) };

@@ -9,7 +9,7 @@ export function toStoreRows(changes: readonly NewServerChange[]): StoreRows {
 
 function changeToRow(change: NewServerChange, position: number): JsonRow {
   const { entryId, projectId, updatedAt } = change.entry;
-  return {
+  const columns = {
     position,
     change_id: change.changeId,
     entry_id: entryId,
@@ -22,6 +22,6 @@ function changeToRow(change: NewServerChange, position: number): JsonRow {
     updated_at: updatedAt,
     claimed_at: change.claimedAt ?? null,
     seq: change.seq ?? null,
-    content: change.content,
   };
+  return [columns, change.content];
 }

@@ -8,8 +8,9 @@ import { sql } from 'drizzle-orm';
 import type { Entry } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
 import { type Database, rowsOf } from './database.ts';
-import { type JsonRow, toJsonRows } from './json-rows.ts';
 import { type HashedContent, toHashedContent } from '../protocol/hash.ts';
+import { joinJsonRows, type JsonRow, toJsonRows } from './json-rows.ts';
+import type { StorePeer } from './sync-meta.ts';
 
 /** A version about to be written. `base` is the hash of the version it was written on. */
 export interface NewChange {
@@ -47,7 +48,7 @@ export async function appendChanges(transaction: Database, changes: NewChange[])
 function changeToRow(change: NewChange, position: number): JsonRow {
   const { entryId, workspaceId, projectId, updatedAt } = change.entry;
   const { content, hash } = change.hashed ?? toHashedContent(change.entry);
-  return {
+  const columns = {
     position,
     change_id: change.changeId,
     entry_id: entryId,
@@ -59,8 +60,48 @@ function changeToRow(change: NewChange, position: number): JsonRow {
     updated_at: updatedAt,
     received_at: change.receivedAt,
     origin: change.origin,
-    content,
     replaces: change.replaces ?? [],
     withdraws: change.withdraws ?? null,
   };
+  return [columns, content];
+}
+
+export interface StorePage {
+  /** Of its changes in their order, the entry that each is of, and its row (page-row.ts). */
+  entryIds: readonly string[];
+  rows: readonly string[];
+  receivedAt: number;
+  cursor: { projectId: string; value: number; epoch: string | null } | undefined;
+}
+
+export interface TakenPage {
+  applied: number;
+  superseded: number;
+  /** Entries that are filed under another workspace, whose changes were left out. */
+  elsewhere: ReadonlySet<string>;
+}
+
+/**
+ * Appends a page of a pull as `appendChanges` does, moves its cursor forward, never back, and passes over what came with it
+ * when the next changes to push are looked for.
+ */
+export async function takePage(transaction: Database, peer: StorePeer, page: StorePage): Promise<TakenPage> {
+  const { projectId = '', value = null, epoch = null } = page.cursor ?? {};
+  const take = async (indices: readonly number[]) => {
+    const [row] = await rowsOf<{ out_applied: number; out_superseded: number; out_elsewhere: string[] | null }>(
+      transaction,
+      sql`SELECT * FROM brain_take(${peer.endpoint}, ${peer.workspaceId},
+        ${joinJsonRows(indices.map((index) => page.rows[index] ?? ''))}::json,
+        ${JSON.stringify(indices.map((index) => page.entryIds[index]))}::json, ${page.receivedAt}::bigint,
+        ${projectId}, ${value}::bigint, ${epoch})`,
+    );
+    if (row === undefined) throw new Error('brain_take gave no row');
+    return row;
+  };
+  const all = [...page.rows.keys()];
+  const first = await take(all);
+  const elsewhere = new Set(first.out_elsewhere);
+  const taken =
+    elsewhere.size === 0 ? first : await take(all.filter((index) => !elsewhere.has(page.entryIds[index] ?? '')));
+  return { applied: taken.out_applied, superseded: taken.out_superseded, elsewhere };
 }

@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 
 /** WASI error numbers, which differ from the host's. Source: wasi_snapshot_preview1 `errno`. */
-const WASI_ERRNO: Record<string, number> = { EDQUOT: 19, EIO: 29, ENOSPC: 51, EROFS: 69 };
+const WASI_ERRNO: Record<string, number> = { EDQUOT: 19, EIO: 29, ENOENT: 44, ENOSPC: 51, EROFS: 69 };
 
 /** The part of an Emscripten stream on NODEFS that is used here. Directories have no `nfd`. */
 interface NodeStream {
@@ -18,7 +18,13 @@ interface NodeStream {
 
 interface NodeFsInternals {
   stream_ops: { fsync?: (stream: NodeStream) => number };
+  node_ops: { lookup: (parent: unknown, name: string) => unknown };
   realPath(node: unknown): string;
+}
+
+interface EmscriptenInternals {
+  NODEFS: NodeFsInternals;
+  FS: { ErrnoError: new (errno: number | undefined) => Error };
 }
 
 type InitArguments = Parameters<NodeFS['init']>;
@@ -32,10 +38,18 @@ export class DurableNodeFs extends NodeFS {
     const { preRun } = initialised.emscriptenOpts;
     if (!Array.isArray(preRun)) throw new Error('PGlite has no preRun hooks: its internals have changed');
     preRun.unshift((module: unknown) => {
-      const { NODEFS: nodeFs } = module as { NODEFS: NodeFsInternals };
+      const { NODEFS: nodeFs, FS: virtualFs } = module as EmscriptenInternals;
       nodeFs.stream_ops.fsync = (stream) => {
         this.fsyncCount += 1;
         return fsyncStream(stream, nodeFs);
+      };
+      // For each page that an index grows by PostgreSQL asks for the map of its free pages, which most indexes do not have
+      // yet. Node makes an error with a stack of each file that is not there, unless it is told not to.
+      const { lookup } = nodeFs.node_ops;
+      nodeFs.node_ops.lookup = (parent, name) => {
+        const stats = fs.lstatSync(`${nodeFs.realPath(parent)}/${name}`, { throwIfNoEntry: false });
+        if (stats === undefined) throw new virtualFs.ErrnoError(WASI_ERRNO['ENOENT']);
+        return lookup(parent, name);
       };
     });
     return initialised;

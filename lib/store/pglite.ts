@@ -46,6 +46,7 @@ export const START_PARAMETERS = [
     min_wal_size: '2MB',
     max_wal_size: '64MB',
     shared_buffers: '32MB',
+    wal_buffers: '4MB',
     maintenance_work_mem: '16MB',
     jit: 'off',
   }),

@@ -6,7 +6,7 @@ import { desc, sql } from 'drizzle-orm';
 import type { Entry } from '../core/entry.ts';
 import { type EntryStamp, type IdRange, type RangeDigest, digestOf } from '../protocol/digest.ts';
 import { type Database, rowsOf } from './database.ts';
-import { type ChangeRecord, rowToChange, toEntry } from './read.ts';
+import { type ChangeRecord, rowToChange } from './read.ts';
 import { brainChanges } from './schema.ts';
 import type { StorePeer } from './sync-meta.ts';
 
@@ -49,7 +49,7 @@ export async function readOutgoing(
       hash,
       replicaId,
       replaces,
-      entry: toEntry(content, updatedAt),
+      entry: Object.assign(content, { updatedAt }),
     })),
     hasMore: page.out_more,
     headSeq: Number(page.out_head),
@@ -139,19 +139,6 @@ export async function entriesWithWithdrawals(database: Database, entryIds: strin
       AND entry_id IN (SELECT jsonb_array_elements_text(${JSON.stringify(entryIds)}::jsonb))`,
   );
   return rows.map((row) => row.entry_id);
-}
-
-/** Which of these entries are filed under another workspace, and are therefore no business of this one's server. */
-export async function entriesElsewhere(
-  database: Database,
-  entryIds: string[],
-  workspaceId: string,
-): Promise<Set<string>> {
-  const rows = await rowsOf<{ entry_id: string }>(
-    database,
-    sql`SELECT brain_elsewhere(${JSON.stringify(entryIds)}::json, ${workspaceId}) AS entry_id`,
-  );
-  return new Set(rows.map((row) => row.entry_id));
 }
 
 /** Count and hash of the current stamps in each range; the stamps too, where there are at most `stampsMax`. */

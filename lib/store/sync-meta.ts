@@ -82,17 +82,6 @@ export async function writePeer(
     ${JSON.stringify(given)}::jsonb, ${JSON.stringify(accepted)}::json)`);
 }
 
-/** After a page was appended: moves its cursor forward, never back, and passes over what came with it. */
-export async function noteApplied(
-  transaction: Database,
-  peer: StorePeer,
-  page: { headBefore: number; cursor?: { projectId: string; value: number; epoch: string | null } },
-): Promise<void> {
-  const { projectId = '', value = null, epoch = null } = page.cursor ?? {};
-  await transaction.execute(sql`SELECT brain_sync_applied(${peer.endpoint}, ${peer.workspaceId}, ${page.headBefore}::bigint,
-    ${projectId}, ${value}::bigint, ${epoch})`);
-}
-
 /** Forgets how far any server has come, so that everything is pushed and pulled again. */
 export async function forgetPositions(transaction: Database): Promise<void> {
   await transaction.update(brainSyncMeta).set({ pushedSeq: 0, chain: '', scannedSeq: 0 });

@@ -20,6 +20,10 @@ import type { Server } from './transport.ts';
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 5_000;
+/** Pushes that are sent before the one before is answered: with two, a server has one to store and one to read meanwhile. */
+const PUSHES_AHEAD_MAX = 2;
+/** Where a push takes longer than this the link is what is short, and a third push on it would only take from the others. */
+const QUICK_PUSH_MS = 2_000;
 
 type ReadOutgoing = Extract<Effect, { type: 'readOutgoing' }>;
 type Pull = Extract<Effect, { type: 'pull' }>;
@@ -35,6 +39,9 @@ export class EffectRunner {
   /** What follows the changes that are pushed, or the page that is stored, where something does. */
   #nextOutgoing: ReadOutgoing | undefined;
   #nextPage: Pull | undefined;
+  /** Counts the pushes that were asked for; what goes ahead of one ends with the next. */
+  #pushTurn = 0;
+  #pushesAhead = 1;
   #pushed = 0;
   #pulled = 0;
 
@@ -92,9 +99,7 @@ export class EffectRunner {
       }
       case 'readOutgoing': {
         const outgoing = await this.#outgoing.take(keyOf(effect), () => this.#readOutgoing(effect));
-        const { hasMore, kept, scannedSeq } = outgoing;
-        // What is kept here is noted first: later versions may have been written on it.
-        this.#nextOutgoing = hasMore && kept.length === 0 ? { ...effect, afterSeq: scannedSeq } : undefined;
+        this.#nextOutgoing = readAfter(effect, outgoing);
         return { type: 'outgoing', outgoing };
       }
       case 'push':
@@ -151,23 +156,30 @@ export class EffectRunner {
   async #push(effect: PushEffect, state: SessionState): Promise<Event> {
     this.#tell({ phase: 'pushing', done: this.#pushed });
     this.#setCoding(effect.protocol);
+    const startedMs = performance.now();
     const pushing = this.#pushes.take(effect);
-    this.#goAhead(state);
+    this.#pushTurn += 1;
+    this.#goAhead(state).catch(() => undefined);
     const told = await pushing;
+    this.#pushesAhead = performance.now() - startedMs < QUICK_PUSH_MS ? PUSHES_AHEAD_MAX : 1;
     this.#pushed += effect.changes.length;
     return { type: 'pushed', ...told };
   }
 
   /** Reads what follows the changes that are being pushed, and sends it, too. How that goes is told to who asks for it. */
-  #goAhead(state: SessionState): void {
-    const next = this.#nextOutgoing;
-    if (next === undefined) return;
-    const reading = this.#outgoing.begin(keyOf(next), () => this.#readOutgoing(next));
-    const going = reading.then((outgoing) => {
-      const effect = pushAfter(state, outgoing);
-      return effect && this.#pushes.begin(effect);
-    });
-    going.catch(() => undefined);
+  async #goAhead(pushing: SessionState): Promise<void> {
+    const turn = this.#pushTurn;
+    let state = pushing;
+    let next = this.#nextOutgoing;
+    for (let ahead = 0; ahead < this.#pushesAhead && next !== undefined; ahead += 1) {
+      const reading = next;
+      const outgoing = await this.#outgoing.begin(keyOf(reading), () => this.#readOutgoing(reading));
+      const following = turn === this.#pushTurn ? pushAfter(state, outgoing) : undefined;
+      if (following === undefined || !(await this.#pushes.begin(following.effect, this.#pushesAhead))) return;
+      if (turn !== this.#pushTurn) return; // The one that was asked for meanwhile goes on from there.
+      ({ state } = following);
+      next = readAfter(reading, outgoing);
+    }
   }
 
   #send(effect: PushEffect, onWay: () => void): Promise<Pushed> {
@@ -221,6 +233,11 @@ export class EffectRunner {
   #tell(progress: SyncProgress): void {
     this.#options.onProgress?.(progress);
   }
+}
+
+/** What is read after `outgoing`. What is kept here is noted first: later versions may have been written on it. */
+function readAfter(effect: ReadOutgoing, { hasMore, kept, scannedSeq }: SyncOutgoing): ReadOutgoing | undefined {
+  return hasMore && kept.length === 0 ? { ...effect, afterSeq: scannedSeq } : undefined;
 }
 
 /** Two effects that are the same read the same. */

@@ -10,30 +10,40 @@ import type { PushEffect } from './session-types.ts';
 /** @param onWay called once the request has left, or will never */
 export type SendPush = (effect: PushEffect, onWay: () => void) => Promise<Pushed>;
 
+interface Begun {
+  effect: PushEffect;
+  pushed: Promise<Pushed>;
+}
+
 export class PushAhead {
   readonly #send: SendPush;
   readonly #underWay = new Set<Promise<unknown>>();
   /** Until what was sent last has left: what is sent after it must not overtake it. */
   #leaving: Promise<void> = Promise.resolve();
-  #begun: { effect: PushEffect; pushed: Promise<Pushed> } | undefined;
+  /** In the order in which they will be asked for. */
+  #begun: Begun[] = [];
   #wasWrong = false;
 
   constructor(send: SendPush) {
     this.#send = send;
   }
 
-  /** Sends what will probably be pushed next; nothing any more once a guess was wrong. */
-  async begin(effect: PushEffect): Promise<void> {
+  /**
+   * Sends what will probably be pushed after what was begun, if no more than `begunMax` are begun then.
+   * @returns whether it is on its way: nothing is any more once a guess was wrong
+   */
+  async begin(effect: PushEffect, begunMax: number): Promise<boolean> {
+    if (this.#begun.some((begun) => isSame(begun.effect, effect))) return true;
     const before = this.#leaving;
     await before;
-    if (this.#wasWrong || this.#begun !== undefined || this.#leaving !== before) return;
-    this.#begun = { effect, pushed: this.#start(effect) };
+    if (this.#wasWrong || this.#begun.length >= begunMax || this.#leaving !== before) return false;
+    this.#begun.push({ effect, pushed: this.#start(effect) });
+    return true;
   }
 
   /** The answer to this push: to the one that was begun, where it is the same and was answered well. */
   async take(effect: PushEffect): Promise<Pushed> {
-    const begun = this.#begun;
-    this.#begun = undefined;
+    const begun = this.#begun.shift();
     if (begun === undefined) return this.#start(effect);
     if (isSame(begun.effect, effect)) {
       try {
@@ -43,6 +53,7 @@ export class PushAhead {
       }
     }
     this.#wasWrong = true;
+    this.#begun = [];
     return this.#start(effect);
   }
 

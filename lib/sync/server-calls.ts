@@ -1,5 +1,10 @@
-/** The calls of the protocol, each checked as far as the session relies on its answer. Entries are checked by the brain. */
+/**
+ * The calls of the protocol, each checked as far as the session relies on its answer. Entries are checked where they become
+ * rows of the log: a page of protocol 2 here, so that the brain need not, all others by the brain.
+ */
 import * as v from 'valibot';
+import type { SyncPage } from '../brain/sync-contract.ts';
+import { readPage } from '../brain/sync-page.ts';
 import { BATCH_CHANGES_MAX } from '../core/limits.ts';
 import { MESSAGE_CHARACTERS_MAX, plainText } from '../core/plain-text.ts';
 import { toColumns } from '../protocol/columns.ts';
@@ -74,7 +79,14 @@ const historyAnswer = v.object({ changes: v.array(v.unknown()), serverCursor: nu
 const health = v.object({ version: v.string(), protocolVersions: v.array(v.number()) });
 
 export type Pushed = Told<PushAnswer1 | PushAnswer2>;
-export type Pulled = Told<PullAnswer1 | PullAnswer2>;
+export type Pulled = Told<PullAnswer1 | PulledPage>;
+
+/** What a pull of protocol 2 gives, read. */
+export interface PulledPage extends Omit<PullAnswer2, 'changes' | 'columns'> {
+  page: SyncPage;
+  /** Changes that came, fit or not. */
+  received: number;
+}
 
 export interface Told<Body> {
   answer: Body;
@@ -149,7 +161,10 @@ export async function pull(
     format: 'columns',
     replica: request.replica,
   });
-  return told(pullAnswer2, answer, protocol2Expected) as Told<PullAnswer2>;
+  const { answer: raw, clockOffsetMs } = told(pullAnswer2, answer, protocol2Expected);
+  const { changes, columns, ...rest } = raw;
+  const page = readPage(columns === undefined ? { changes: changes ?? [] } : { columns }, workspaceId);
+  return { answer: { ...rest, page, received: page.rows.length + page.unfit.length }, clockOffsetMs };
 }
 
 export async function digest(

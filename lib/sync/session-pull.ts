@@ -4,7 +4,8 @@
  */
 import type { SyncApplied, SyncPosition } from '../brain/sync-contract.ts';
 import { counted } from '../core/counted.ts';
-import type { PullAnswer1, PullAnswer2 } from '../protocol/wire.ts';
+import type { PullAnswer1 } from '../protocol/wire.ts';
+import type { PulledPage } from './server-calls.ts';
 import { end, finish, note, PAGE_CHANGES_PROTOCOL_1, type Step, TURNS_MAX, withNotice } from './session-steps.ts';
 import {
   type Contact,
@@ -35,7 +36,7 @@ export function pull(state: SessionState): Step {
 
 export function afterPull(
   state: SessionState,
-  { answer, clockOffsetMs }: { answer: PullAnswer1 | PullAnswer2; clockOffsetMs: number | null },
+  { answer, clockOffsetMs }: { answer: PullAnswer1 | PulledPage; clockOffsetMs: number | null },
 ): Step {
   const [projectId = WHOLE_WORKSPACE] = state.toPull;
   const since = state.cursors[projectId] ?? 0;
@@ -50,7 +51,7 @@ export function afterPull(
     const page: Page = { entries: answer.entries, cursor: { projectId, value, epoch: null } };
     return apply(next, page, { hasMore: answer.hasMore, cursor: value, received: answer.entries.length });
   }
-  const received = answer.changes?.length ?? answer.columns?.count[0] ?? 0;
+  const { page, received } = answer;
   if (answer.serverCursor < since || (answer.hasMore && answer.serverCursor <= since)) {
     // The same history, and yet less of it: the server was set back without being told.
     if (answer.serverCursor < since) return reconcile(next, 'epoch', epoch);
@@ -59,11 +60,8 @@ export function afterPull(
   const first = state.epoch === null ? { ...next, epoch } : next;
   // Nothing to merge: the cursor is stored with how it went.
   if (received === 0 && !answer.hasMore) return afterLastPage(first, answer.serverCursor);
-  const page: Page = {
-    ...(answer.columns === undefined ? { changes: answer.changes ?? [] } : { columns: answer.columns }),
-    cursor: { projectId, value: answer.serverCursor, epoch },
-  };
-  return apply(first, page, { hasMore: answer.hasMore, cursor: answer.serverCursor, received });
+  const cursor = { projectId, value: answer.serverCursor, epoch };
+  return apply(first, { page, cursor }, { hasMore: answer.hasMore, cursor: answer.serverCursor, received });
 }
 
 /** Entries are checked by the brain; until then they may be anything. */

@@ -47,15 +47,18 @@ export function afterRead(state: SessionState, outgoing: SyncOutgoing): Step {
 }
 
 /**
- * What follows the push that is at the server, if that is taken. None where it is better to wait: before a server was met,
- * and after a batch that was too large for it.
+ * What follows the push of `state`, and how the session stands then, if that one is taken. None where it is better to wait:
+ * before a server was met, and after a batch that was too large for it.
  */
-export function pushAfter(state: SessionState, outgoing: SyncOutgoing): PushEffect | undefined {
+export function pushAfter(
+  state: SessionState,
+  outgoing: SyncOutgoing,
+): { state: SessionState; effect: PushEffect } | undefined {
   const { phase, protocol, batchMax, plan, tally } = state;
   const isSteady = protocol === 2 && tally.pushed.sent > 0 && batchMax === plan.pageChanges;
   if (!isSteady || phase.name !== 'pushing') return undefined;
-  const { effect } = afterRead({ ...state, ...positionAfter(state, phase.outgoing.changes) }, outgoing);
-  return effect.type === 'push' ? effect : undefined;
+  const next = afterRead({ ...state, ...positionAfter(state, phase.outgoing.changes) }, outgoing);
+  return next.effect.type === 'push' ? { state: next.state, effect: next.effect } : undefined;
 }
 
 export function afterPush(

@@ -1,7 +1,8 @@
 /** The states, events and effects of the sync session; session.ts says how one leads to another. */
-import type { SyncApplied, SyncOutgoing, SyncPosition, SyncRefusal, SyncState } from '../brain/sync-contract.ts';
-import type { Change, PullAnswer1, PullAnswer2, PushAnswer1, PushAnswer2, ReplicaPosition } from '../protocol/wire.ts';
+import type { SyncApplied, SyncOutgoing, SyncPage, SyncPosition, SyncRefusal, SyncState } from '../brain/sync-contract.ts';
+import type { Change, PullAnswer1, PushAnswer1, PushAnswer2, ReplicaPosition } from '../protocol/wire.ts';
 import type { SyncFailure, SyncMode } from './report.ts';
+import type { PulledPage } from './server-calls.ts';
 
 /** The project of a cursor that counts for a whole workspace. */
 export const WHOLE_WORKSPACE = '';
@@ -59,8 +60,8 @@ export interface Contact {
 export type PushEffect = Extract<Effect, { type: 'push' }>;
 
 export interface Page {
-  changes?: unknown[];
-  columns?: Record<string, unknown>;
+  page?: SyncPage;
+  /** Protocol 1. */
   entries?: unknown[];
   cursor?: { projectId: string; value: number; epoch: string | null };
 }
@@ -80,7 +81,7 @@ export type Event =
   | { type: 'outgoing'; outgoing: SyncOutgoing }
   | { type: 'pushed'; answer: PushAnswer1 | PushAnswer2; clockOffsetMs: number | null }
   | { type: 'noted'; pending: number }
-  | { type: 'pulled'; answer: PullAnswer1 | PullAnswer2; clockOffsetMs: number | null }
+  | { type: 'pulled'; answer: PullAnswer1 | PulledPage; clockOffsetMs: number | null }
   | { type: 'applied'; applied: SyncApplied }
   | { type: 'restamped'; count: number }
   | { type: 'renewed' }

@@ -1,9 +1,13 @@
 /** Pushes that are sent before the one before is answered: that they are, and that a guess that was wrong costs nothing but its way. */
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { callOf } from '../support/sync-calls.ts';
 import { useSyncPair } from '../support/sync-pair.ts';
 
 const pair = useSyncPair();
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const titles = (count: number) => Array.from({ length: count }, (_, index) => ({ title: `t${index + 1}` }));
 
@@ -60,6 +64,31 @@ test('[S25] the third push is on its way before the second is answered, and the 
   await expectWhole(4);
 });
 
+test.each([
+  ['two pushes follow the one at the server', 0, [1, 2, 3, 4]],
+  ['over a link that is slow only one does', 3_000, [1, 2, 3]],
+])('[S25] %s', async (_, firstTakesMs, expected) => {
+  const { server, a } = pair;
+  await a.record(server, ...titles(6));
+  vi.useFakeTimers({ toFake: ['performance'] });
+  let sentBeforeAnswer: number[] = [];
+  const { sent, fetching } = numbered(async (number, send) => {
+    const response = await send();
+    if (number === 1) vi.advanceTimersByTime(firstTakesMs);
+    if (number === 2) {
+      await vi.waitFor(() => expect(sent.length).toBeGreaterThanOrEqual(expected.length));
+      // Time enough for one more, if there were to be one.
+      await a.session.run('syncStanding', { endpoint: server.url, workspaceId: server.key.workspaceId });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      sentBeforeAnswer = [...sent];
+    }
+    return response;
+  });
+  expect(await a.sync(server, { pageChanges: 1, fetch: fetching })).toMatchObject({ success: true, pending: 0 });
+  expect(sentBeforeAnswer).toEqual(expected);
+  await expectWhole(6);
+});
+
 test('[S25] a push that overtakes the one before is refused whole, sent again in its turn, and no other is sent early', async () => {
   const { server, a } = pair;
   await a.record(server, ...titles(5));
@@ -78,7 +107,8 @@ test('[S25] a push that overtakes the one before is refused whole, sent again in
   const report = await a.sync(server, { pageChanges: 1, fetch: fetching });
   expect(early).toMatchObject([{ error: 'replica_ahead' }]);
   expect(report).toMatchObject({ success: true, pushed: { sent: 5, applied: 5 }, notices: [] });
-  expect(sent).toHaveLength(6);
+  // Of the five, the third and the fourth went twice.
+  expect(sent).toHaveLength(7);
   await expectWhole(5);
 });
 

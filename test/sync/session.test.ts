@@ -117,7 +117,14 @@ function answerTo(effect: Effect): fc.Arbitrary<Event> {
           answer:
             effect.protocol === 1
               ? { entries: [], serverCursor: told.cursor, hasMore: told.hasMore }
-              : { changes: [], serverCursor: told.cursor, hasMore: told.hasMore, serverTime: 1, epoch: told.epoch },
+              : {
+                  page: { changeIds: [], entryIds: [], rows: [], unfit: [] },
+                  received: 0,
+                  serverCursor: told.cursor,
+                  hasMore: told.hasMore,
+                  serverTime: 1,
+                  epoch: told.epoch,
+                },
         }));
     case 'apply':
       return fc.constant({ type: 'applied', applied: { applied: 1, superseded: 0, duplicate: 0, setAside: 0 } });
@@ -272,11 +279,11 @@ function overSlowLink(total: number, changesInTime: number, { hangs = false } = 
         if (count > changesInTime) return tooLate();
         pulled += count;
         const serverCursor = effect.since + count;
-        const changes = Array.from({ length: count }, (_, index) => ({ position: effect.since + index }));
+        const page = { changeIds: [], entryIds: [], rows: [], unfit: [] };
         return {
           type: 'pulled',
           clockOffsetMs: 0,
-          answer: { ...told, changes: changes as never, serverCursor, hasMore: serverCursor < total },
+          answer: { ...told, page, received: count, serverCursor, hasMore: serverCursor < total },
         };
       }
       case 'apply':

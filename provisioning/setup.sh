@@ -16,7 +16,7 @@ readonly OWN_LINK=/usr/local/sbin/stackmemory-setup
 readonly LOG=/var/log/stackmemory-setup.log
 readonly UNIT_DIRECTORY=/etc/systemd/system
 readonly NODE_NEEDED=20.19
-readonly VERSION=0.10.0
+readonly VERSION=0.11.0
 readonly DISK_NEEDED_MB=1500
 
 usage() {

@@ -262,7 +262,8 @@ function changesOf({ request }: Job): number {
 /** Length of the request as JSON; of a page that was read, of its rows. @throws SmError `too_large` */
 function requireSize(request: unknown): number {
   const { page } = request as Partial<Pick<SyncApplyRequest, 'page'>>;
-  const bytes = page === undefined ? JSON.stringify(request).length : page.rows.reduce((sum, row) => sum + row.length, 0);
+  const bytes =
+    page === undefined ? JSON.stringify(request).length : page.rows.reduce((sum, row) => sum + row.length, 0);
   if (bytes <= BATCH_BYTES_MAX) return bytes;
   throw new SmError({
     code: 'too_large',

@@ -6,21 +6,8 @@ import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX, CLOCK_OFFSET_TRUSTED_MS } from '../
 import { takePage } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
 import { replaceReplicaId, writeClockOffset } from '../store/meta.ts';
-import {
-  countConflicts,
-  digestRanges,
-  readOutgoing,
-  readSetAside,
-  readVersions,
-} from '../store/sync-log.ts';
-import {
-  addRefusals,
-  forgetPositions,
-  readPeer,
-  readProjectIds,
-  readRefusals,
-  writePeer,
-} from '../store/sync-meta.ts';
+import { countConflicts, digestRanges, readOutgoing, readSetAside, readVersions } from '../store/sync-log.ts';
+import { addRefusals, forgetPositions, readPeer, readProjectIds, readRefusals, writePeer } from '../store/sync-meta.ts';
 import { KEPT_BECAUSE, sortOut } from './disclosure.ts';
 import { changesOfProtocol1 } from './protocol-1.ts';
 import type {

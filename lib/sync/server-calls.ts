@@ -3,7 +3,6 @@
  * rows of the log: a page of protocol 2 here, so that the brain need not, all others by the brain.
  */
 import * as v from 'valibot';
-import type { SyncPage } from '../brain/sync-contract.ts';
 import { readPage } from '../brain/sync-page.ts';
 import { BATCH_CHANGES_MAX } from '../core/limits.ts';
 import { MESSAGE_CHARACTERS_MAX, plainText } from '../core/plain-text.ts';
@@ -14,12 +13,12 @@ import {
   type HistoryAnswer,
   type IdRange,
   type PullAnswer1,
-  type PullAnswer2,
   type PushAnswer1,
   type PushAnswer2,
   type ReplicaPosition,
 } from '../protocol/wire.ts';
 import { CallFailure } from './call-failure.ts';
+import type { PulledPage } from './session-types.ts';
 import { type Answer, call, type Server } from './transport.ts';
 
 const CODE_CHARACTERS_MAX = 64;
@@ -80,13 +79,6 @@ const health = v.object({ version: v.string(), protocolVersions: v.array(v.numbe
 
 export type Pushed = Told<PushAnswer1 | PushAnswer2>;
 export type Pulled = Told<PullAnswer1 | PulledPage>;
-
-/** What a pull of protocol 2 gives, read. */
-export interface PulledPage extends Omit<PullAnswer2, 'changes' | 'columns'> {
-  page: SyncPage;
-  /** Changes that came, fit or not. */
-  received: number;
-}
 
 export interface Told<Body> {
   answer: Body;

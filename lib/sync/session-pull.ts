@@ -5,13 +5,13 @@
 import type { SyncApplied, SyncPosition } from '../brain/sync-contract.ts';
 import { counted } from '../core/counted.ts';
 import type { PullAnswer1 } from '../protocol/wire.ts';
-import type { PulledPage } from './server-calls.ts';
 import { end, finish, note, PAGE_CHANGES_PROTOCOL_1, type Step, TURNS_MAX, withNotice } from './session-steps.ts';
 import {
   type Contact,
   type Failure,
   type Page,
   type Phase,
+  type PulledPage,
   type Reconciled,
   type SessionState,
   WHOLE_WORKSPACE,

@@ -1,8 +1,14 @@
 /** The states, events and effects of the sync session; session.ts says how one leads to another. */
-import type { SyncApplied, SyncOutgoing, SyncPage, SyncPosition, SyncRefusal, SyncState } from '../brain/sync-contract.ts';
-import type { Change, PullAnswer1, PushAnswer1, PushAnswer2, ReplicaPosition } from '../protocol/wire.ts';
+import type {
+  SyncApplied,
+  SyncOutgoing,
+  SyncPage,
+  SyncPosition,
+  SyncRefusal,
+  SyncState,
+} from '../brain/sync-contract.ts';
+import type { Change, PullAnswer1, PullAnswer2, PushAnswer1, PushAnswer2, ReplicaPosition } from '../protocol/wire.ts';
 import type { SyncFailure, SyncMode } from './report.ts';
-import type { PulledPage } from './server-calls.ts';
 
 /** The project of a cursor that counts for a whole workspace. */
 export const WHOLE_WORKSPACE = '';
@@ -58,6 +64,13 @@ export interface Contact {
 
 /** Pushes changes, of which `replica` says on what place of its log they stand. */
 export type PushEffect = Extract<Effect, { type: 'push' }>;
+
+/** What a pull of protocol 2 gives, read. */
+export interface PulledPage extends Omit<PullAnswer2, 'changes' | 'columns'> {
+  page: SyncPage;
+  /** Changes that came, fit or not. */
+  received: number;
+}
 
 export interface Page {
   page?: SyncPage;

@@ -57,8 +57,13 @@ const uuid = (text) => {
   const hex = createHash('md5').update(text).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
 };
+/** As the product makes them (version 7): 48 bits of time, the rest is random. */
+const entryIdOf = ({ id, updatedAt }) => {
+  const time = (updatedAt - (updatedAt % 1000)).toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}${uuid(id).slice(13)}`;
+};
 const entryOf = (r) => ({
-  entryId: uuid(r.id),
+  entryId: entryIdOf(r),
   workspaceId: setup.workspaceId,
   projectId: r.projectId,
   agent: r.author,

@@ -77,10 +77,9 @@ async function createKey(context: AdministrationContext, request: unknown): Prom
   }
   const { store, nowMs, randomBytes } = context;
   const key = createSecret('sm', randomBytes);
-  const place = newName === undefined ? await findWorkspace(store, workspace ?? '') : newWorkspace(context, newName);
-  if (newName !== undefined) await store.createWorkspace(place, nowMs());
-  const { workspaceId, projectId } = place;
-  await store.createKey({ hash: key.hash, prefix: key.prefix, workspaceId, name, nowMs: nowMs() });
+  const made = newName === undefined ? undefined : newWorkspace(context, newName);
+  const { workspaceId, projectId } = made ?? (await findWorkspace(store, workspace ?? ''));
+  await store.createKey({ hash: key.hash, prefix: key.prefix, workspaceId, name, nowMs: nowMs() }, made);
   return { apiKey: key.text, prefix: key.prefix, workspaceId, projectId, name };
 }
 

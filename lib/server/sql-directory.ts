@@ -95,10 +95,6 @@ export class SqlDirectory {
     return account;
   }
 
-  createWorkspace(workspace: NewWorkspace, nowMs: number): Promise<void> {
-    return this.#inScope((query) => insertWorkspace(query, workspace, nowMs));
-  }
-
   async listWorkspaces(): Promise<WorkspaceListing[]> {
     const rows = await this.#list('workspaces', 'created_at, workspace_id');
     return rows.map((row) => ({
@@ -110,8 +106,11 @@ export class SqlDirectory {
     }));
   }
 
-  createKey(request: Parameters<ChangeStore['createKey']>[0]): Promise<void> {
-    return this.#inScope((query) => insertKey(query, request));
+  createKey(request: Parameters<ChangeStore['createKey']>[0], newWorkspace?: NewWorkspace): Promise<void> {
+    return this.#inScope(async (query) => {
+      if (newWorkspace !== undefined) await insertWorkspace(query, newWorkspace, request.nowMs);
+      await insertKey(query, request);
+    });
   }
 
   async listKeys(): Promise<KeyListing[]> {

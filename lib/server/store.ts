@@ -223,9 +223,12 @@ export interface ChangeStore {
     nowMs: number;
   }): Promise<{ workspaceId: string; projectId: string } | undefined>;
 
-  createWorkspace(workspace: NewWorkspace, nowMs: number): Promise<void>;
   listWorkspaces(): Promise<WorkspaceListing[]>;
-  createKey(request: NewSecret & { workspaceId: string; name: string; email?: string; nowMs: number }): Promise<void>;
+  /** @param newWorkspace the key's, where it is made for it: both are there then, or neither */
+  createKey(
+    request: NewSecret & { workspaceId: string; name: string; email?: string; nowMs: number },
+    newWorkspace?: NewWorkspace,
+  ): Promise<void>;
   listKeys(): Promise<KeyListing[]>;
   /** False where there is none of this prefix that is not revoked. */
   revokeKey(prefix: string, nowMs: number): Promise<boolean>;

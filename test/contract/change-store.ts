@@ -367,6 +367,22 @@ export function changeStoreContract(
       expect(listed).toMatchObject({ revokedAt: NOW_MS, lastUsedAt: NOW_MS });
     });
 
+    test('[V6] a key that cannot be stored leaves no workspace behind that was made for it', async () => {
+      const { hash, prefix } = createSecret('sm', () => crypto.getRandomValues(new Uint8Array(40)));
+      const make = (name: string) => {
+        const workspace = { workspaceId: randomUUID(), projectId: randomUUID(), name };
+        return store.createKey(
+          { hash, prefix, workspaceId: workspace.workspaceId, name: 'k', nowMs: NOW_MS },
+          workspace,
+        );
+      };
+      await make('first of its key');
+      await expect(make('second of its key')).rejects.toThrow();
+      const names = (await store.listWorkspaces()).map(({ name }) => name);
+      expect(names).toContain('first of its key');
+      expect(names).not.toContain('second of its key');
+    });
+
     test('[V7] of two who sign up with one address at once, one gets the workspace', async () => {
       const email = `${randomUUID()}@example.org`;
       const attempt = async (number: number) =>

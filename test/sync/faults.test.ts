@@ -334,8 +334,10 @@ test('[S12] a server that was replaced by an empty one gets everything back, and
   const { workspaceId, apiKey, prefix, projectId } = server.key;
   const { hashSecret } = await import('../../lib/server/keys.ts');
   const empty = await openEmbeddedServerStore({ memory: true });
-  await empty.createWorkspace({ workspaceId, projectId, name: 'test' }, Date.now());
-  await empty.createKey({ hash: hashSecret(apiKey), prefix, workspaceId, name: 'test', nowMs: Date.now() });
+  await empty.createKey(
+    { hash: hashSecret(apiKey), prefix, workspaceId, name: 'test', nowMs: Date.now() },
+    { workspaceId, projectId, name: 'test' },
+  );
   const other = await startStub(empty);
   // The same address leads to the new one.
   const rerouted: typeof fetch = (input, init) => fetch(new Request(input).url.replace(server.url, other.url), init);

@@ -162,7 +162,8 @@ function checkArguments(
   matched?: ArgumentChecks,
 ): void {
   if (matched === undefined) throw new Error(`The argument parser does not know ${full}.`);
-  const usage = `Usage: ${full} ${entry.args}`.trim();
+  const form = `${full} ${entry.args}`.trim();
+  const usage = `Usage: ${form}`;
   try {
     matched.checkRequiredArgs();
   } catch (cause) {
@@ -177,9 +178,19 @@ function checkArguments(
     // Where a command takes a secret, a word in the wrong place may be one.
     const takesSecret = flags.some(({ spec }) => spec.isSecret === true);
     const surplus = takesSecret ? 'that many words' : args.slice(countMax).map(quoteShort).join(' ');
-    const hint = `${usage}. Put text that contains spaces in quotes; see ${full} --help.`;
-    throw usageError(`${full} does not take ${surplus}.`, hint, cause);
+    const hint = surplusHint(form, flags, args.slice(countMax));
+    throw usageError(`${full} does not take ${surplus}.`, `${usage}. ${hint}; see ${full} --help.`, cause);
   }
+}
+
+/** What was probably meant by words where none belong. */
+function surplusHint(form: string, flags: readonly Flag[], words: readonly string[]): string {
+  if (flags.some(({ spellings }) => spellings.includes('--title'))) {
+    return `A title needs its option: ${form} --title ${quoteShort(words.join(' '))}`;
+  }
+  return words.some((word) => /\s/.test(word))
+    ? 'There is no place for more words'
+    : 'Put text that contains spaces in quotes';
 }
 
 function unknownFlag(spelling: string, flags: readonly Flag[], full: string): SmError {

@@ -1,5 +1,5 @@
 /** `sm brain resolve`: ends a conflict by a new version that names the ones that lost, so that it ends everywhere. */
-import { usageError } from '../../arguments.ts';
+import { quoteShort, usageError } from '../../arguments.ts';
 import type { CommandModule } from '../../command.ts';
 import { writeEntry } from '../../print/entry.ts';
 import { withBrain } from '../../session.ts';
@@ -43,6 +43,13 @@ export const command: CommandModule = {
         'resolve needs to know which version holds.',
         'Give --keep for the current version as it is, --take <hash> for the one that lost, or the fields of a merged ' +
           'one, for example --conclusion "…". sm brain conflicts shows both.',
+      );
+    }
+    const unfit = [...(take === undefined ? [] : [take]), ...seen].find((hash) => !/^[0-9a-f]{1,64}$/i.test(hash));
+    if (unfit !== undefined) {
+      throw usageError(
+        `${quoteShort(unfit)} is the hash of no version, nor its beginning.`,
+        `sm brain conflicts ${id} shows the versions with their hashes.`,
       );
     }
     return withBrain(context, options, async (brain, location) => {

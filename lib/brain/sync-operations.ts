@@ -5,9 +5,16 @@
 import { BATCH_BYTES_MAX, BATCH_CHANGES_MAX, CLOCK_OFFSET_TRUSTED_MS } from '../core/limits.ts';
 import { takePage } from '../store/append.ts';
 import type { Database } from '../store/database.ts';
-import { replaceReplicaId, writeClockOffset } from '../store/meta.ts';
+import { replaceReplicaId } from '../store/meta.ts';
 import { countConflicts, digestRanges, readOutgoing, readSetAside, readVersions } from '../store/sync-log.ts';
-import { addRefusals, forgetPositions, readPeer, readProjectIds, readRefusals, writePeer } from '../store/sync-meta.ts';
+import {
+  addRefusals,
+  forgetPositions,
+  noteContact,
+  readPeer,
+  readProjectIds,
+  readRefusals,
+} from '../store/sync-meta.ts';
 import { KEPT_BECAUSE, sortOut } from './disclosure.ts';
 import { changesOfProtocol1 } from './protocol-1.ts';
 import type {
@@ -52,11 +59,12 @@ export async function syncStanding(database: Database, peer: SyncPeer): Promise<
 }
 
 export async function syncOutgoing(database: Database, request: SyncOutgoingRequest): Promise<SyncOutgoing> {
-  const { changes, hasMore, headSeq } = await readOutgoing(database, { ...request, bytesMax: PUSH_BYTES_MAX });
+  const page = await readOutgoing(database, { ...request, bytesMax: PUSH_BYTES_MAX });
+  const { changes, hasMore, headSeq, isAnyRefused } = page;
   const { sent, kept } = await sortOut(changes);
   const entryIds = [...new Set(changes.map(({ entry }) => entry.entryId))];
   const lineage = lineageOf([
-    ...(await readSetAside(database, request.peer, { entryIds, codes: Object.keys(KEPT_BECAUSE) })),
+    ...(isAnyRefused ? await readSetAside(database, request.peer, { entryIds, codes: Object.keys(KEPT_BECAUSE) }) : []),
     ...kept.map(({ change }) => change),
   ]);
   return {
@@ -99,15 +107,20 @@ export async function syncDigest(database: Database, request: SyncDigestRequest)
 
 export async function syncNote(transaction: Database, request: SyncNoteRequest): Promise<{ pending: number }> {
   const { peer, position = {}, refusals = [], accepted = [], ...contact } = request;
-  await writePeer(transaction, peer, { ...position, ...contact }, accepted);
+  const { clockOffsetMs } = contact;
   await addRefusals(transaction, peer, refusals);
-  if (contact.clockOffsetMs !== undefined) {
-    await writeClockOffset(transaction, correctionOf(contact.clockOffsetMs));
-  }
-  // Only who ends a sync asks how much is left.
-  if (contact.lastError === undefined) return { pending: 0 };
-  const { outgoing, ahead } = await readPeer(transaction, peer);
-  return { pending: outgoing + ahead.length };
+  const state = await noteContact(
+    transaction,
+    peer,
+    {
+      fields: { ...position, ...contact },
+      accepted,
+      correctionMs: clockOffsetMs === undefined ? undefined : correctionOf(clockOffsetMs),
+    },
+    // Only who ends a sync asks how much is left.
+    contact.lastError !== undefined,
+  );
+  return { pending: state === null ? 0 : state.outgoing + state.ahead.length };
 }
 
 /** What is added to the machine's clock when a version is stamped. */

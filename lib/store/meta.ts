@@ -25,11 +25,6 @@ export async function readClockOffset(database: Database): Promise<number> {
   return Number(row?.value ?? 0);
 }
 
-export async function writeClockOffset(transaction: Database, offsetMs: number): Promise<void> {
-  await transaction.execute(sql`INSERT INTO brain_meta (key, value) VALUES ('clock_offset_ms', ${String(offsetMs)})
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value`);
-}
-
 /** The greatest time this replica has stamped, or 0. */
 export async function readClockHighWater(database: Database): Promise<number> {
   const [row] = await rowsOf<{ value: string }>(

@@ -33,9 +33,14 @@ type VersionTuple = [
 export async function readOutgoing(
   database: Database,
   query: { peer: StorePeer; afterSeq: number; limit: number; bytesMax: number },
-): Promise<{ changes: SentVersion[]; hasMore: boolean; headSeq: number }> {
+): Promise<{ changes: SentVersion[]; hasMore: boolean; headSeq: number; isAnyRefused: boolean }> {
   const { endpoint, workspaceId } = query.peer;
-  const [page] = await rowsOf<{ out_head: string | number; out_more: boolean; out_versions: string | null }>(
+  const [page] = await rowsOf<{
+    out_head: string | number;
+    out_more: boolean;
+    out_versions: string | null;
+    out_is_refused: boolean;
+  }>(
     database,
     sql`SELECT * FROM brain_outgoing(${endpoint}, ${workspaceId}, ${query.afterSeq}::bigint, ${query.limit}::integer,
       ${query.bytesMax}::bigint)`,
@@ -53,6 +58,7 @@ export async function readOutgoing(
     })),
     hasMore: page.out_more,
     headSeq: Number(page.out_head),
+    isAnyRefused: page.out_is_refused,
   };
 }
 

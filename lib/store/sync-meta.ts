@@ -63,23 +63,34 @@ export async function readPeer(database: Database, peer: StorePeer): Promise<Sto
   return row.state;
 }
 
-/**
- * Stores the fields that are given; `cursors` replaces all there are.
- * @param accepted wire ids of changes that were pushed, and are refused no longer
- */
-export async function writePeer(
+/** What a contact with a server has shown. */
+export interface PeerContact {
+  /** Those that are given are stored; `cursors` replaces all there are. */
+  fields: Partial<Omit<StorePeerState, 'headSeq' | 'outgoing' | 'pendingSince' | 'ahead'>>;
+  /** Wire ids of changes that were pushed, and are refused no longer. */
+  accepted: readonly string[];
+  /** What is added to the machine's clock from now on, in milliseconds, where the server's was seen. */
+  correctionMs: number | undefined;
+}
+
+/** Stores it. @returns with the last word of a sync, how the brain stands with the server then */
+export async function noteContact(
   transaction: Database,
-  peer: StorePeer,
-  fields: Partial<Omit<StorePeerState, 'headSeq' | 'outgoing' | 'pendingSince' | 'ahead'>>,
-  accepted: readonly string[],
-): Promise<void> {
+  { endpoint, workspaceId }: StorePeer,
+  { fields, accepted, correctionMs }: PeerContact,
+  isLast: boolean,
+): Promise<StorePeerState | null> {
   const { lastError } = fields;
   const given = {
     ...fields,
     ...(lastError === undefined ? {} : { lastError: lastError && JSON.stringify(lastError) }),
   };
-  await transaction.execute(sql`SELECT brain_sync_note(${peer.endpoint}, ${peer.workspaceId},
-    ${JSON.stringify(given)}::jsonb, ${JSON.stringify(accepted)}::json)`);
+  const [row] = await rowsOf<{ state: StorePeerState | null }>(
+    transaction,
+    sql`SELECT brain_sync_contact(${endpoint}, ${workspaceId}, ${JSON.stringify(given)}::jsonb,
+      ${JSON.stringify(accepted)}::json, ${correctionMs?.toString() ?? null}, ${isLast}) AS state`,
+  );
+  return row?.state ?? null;
 }
 
 /** Forgets how far any server has come, so that everything is pushed and pulled again. */

@@ -96,3 +96,58 @@ BEGIN
   PERFORM brain_sync_applied(p_endpoint, p_workspace, v_head, p_project, p_cursor, p_epoch);
 END
 $$;
+--> statement-breakpoint
+DROP FUNCTION brain_outgoing(text, text, bigint, integer, bigint);
+--> statement-breakpoint
+-- As before, and whether anything pushed was refused or kept here: hardly ever, and then nothing of it is to be looked up.
+CREATE FUNCTION brain_outgoing(p_endpoint text, p_workspace text, p_after bigint, p_limit integer, p_bytes bigint)
+RETURNS TABLE (out_head bigint, out_more boolean, out_versions text, out_is_refused boolean)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
+DECLARE
+  v_head bigint;
+BEGIN
+  SELECT max(seq) INTO v_head FROM brain_changes;
+  IF coalesce(v_head, 0) <= p_after THEN
+    RETURN QUERY SELECT coalesce(v_head, 0), false, NULL::text, false;
+    RETURN;
+  END IF;
+  RETURN QUERY
+  WITH found AS MATERIALIZED (
+    SELECT c.seq, octet_length(c.content) AS bytes FROM brain_changes c
+    WHERE c.seq > p_after AND c.workspace_id = p_workspace AND c.origin <> p_endpoint
+      AND (SELECT r.seq FROM brain_changes r WHERE r.withdraws = c.change_id) IS NULL
+    ORDER BY c.seq LIMIT p_limit + 1
+  ), sized AS MATERIALIZED (
+    SELECT f.seq, row_number() OVER (ORDER BY f.seq) AS nth, sum(f.bytes) OVER (ORDER BY f.seq) AS total FROM found f
+  ), taken AS MATERIALIZED (
+    SELECT s.seq FROM sized s WHERE s.nth <= p_limit AND (s.nth = 1 OR s.total <= p_bytes)
+  )
+  SELECT v_head, (SELECT count(*) FROM taken) < (SELECT count(*) FROM sized), (
+    SELECT string_agg(rtrim(json_build_array(c.seq, c.base, c.hash, c.replica_id, c.replaces, c.updated_at)::text, ']')
+      || ',' || c.content || ']', ',' ORDER BY t.seq)
+    FROM taken t CROSS JOIN LATERAL (
+      SELECT o.seq, o.base, o.hash, o.replica_id, o.replaces, o.updated_at, o.content FROM brain_changes o
+      WHERE o.seq = t.seq OFFSET 0
+    ) c
+  ), (
+    SELECT r.change_id FROM brain_sync_refusals r
+    WHERE r.endpoint = p_endpoint AND r.workspace_id = p_workspace AND r.direction = 'push' LIMIT 1
+  ) IS NOT NULL;
+END
+$$;
+--> statement-breakpoint
+-- What a contact with a server has shown (brain_sync_note), and what is added to the clock from then on, where it is given; and
+-- with the last word of a sync how the brain stands with the server then.
+CREATE FUNCTION brain_sync_contact(p_endpoint text, p_workspace text, p_given jsonb, p_accepted json, p_correction_ms text,
+  p_is_last boolean)
+RETURNS jsonb LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+BEGIN
+  PERFORM brain_sync_note(p_endpoint, p_workspace, p_given, p_accepted);
+  IF p_correction_ms IS DISTINCT FROM (SELECT m.value FROM brain_meta m WHERE m.key = 'clock_offset_ms') THEN
+    INSERT INTO brain_meta AS m (key, value) SELECT 'clock_offset_ms', p_correction_ms WHERE p_correction_ms IS NOT NULL
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+  END IF;
+  RETURN CASE WHEN p_is_last THEN brain_sync_state(p_endpoint, p_workspace) END;
+END
+$$;

@@ -46,6 +46,8 @@ export class EffectRunner {
   #pushTurn = 0;
   #pushesAhead = 1;
   #pushesUnderWay = 0;
+  /** The last place of the log, as far as it was read. */
+  #headSeq = 0;
   #pushed = 0;
   #pulled = 0;
 
@@ -149,8 +151,10 @@ export class EffectRunner {
     }
   }
 
-  #readOutgoing({ afterSeq, limit }: ReadOutgoing): Promise<SyncOutgoing> {
-    return this.#options.brain.run('syncOutgoing', { peer: this.#peer, afterSeq, limit });
+  async #readOutgoing({ afterSeq, limit }: ReadOutgoing): Promise<SyncOutgoing> {
+    const outgoing = await this.#options.brain.run('syncOutgoing', { peer: this.#peer, afterSeq, limit });
+    this.#headSeq = Math.max(this.#headSeq, outgoing.headSeq);
+    return outgoing;
   }
 
   #pull(effect: Pull): Promise<Pulled> {
@@ -184,12 +188,15 @@ export class EffectRunner {
     }
   }
 
-  async #send(effect: PushEffect, onWay: () => void): Promise<Pushed> {
+  /** Sent again, a push may come after others that were read later: a server that has those must not miss them here. */
+  async #send({ replica: place, ...effect }: PushEffect, onWay: () => void): Promise<Pushed> {
     const { projectId } = this.#options;
+    const replica = place && { ...place, headSeq: Math.max(place.headSeq, this.#headSeq) };
+    const request = { ...effect, ...(replica === undefined ? {} : { replica }), onWay };
     const startedMs = performance.now();
     const sharing = (this.#pushesUnderWay += 1);
     try {
-      return await push(this.#server, { ...effect, workspaceId: this.#peer.workspaceId, projectId, onWay });
+      return await push(this.#server, { ...request, workspaceId: this.#peer.workspaceId, projectId });
     } finally {
       this.#pushesUnderWay -= 1;
       this.#pushesAhead = performance.now() - startedMs < QUICK_PUSH_MS * sharing ? PUSHES_AHEAD_MAX : 1;

@@ -165,6 +165,25 @@ test.each([
   },
 );
 
+test('[S25] a push that is sent again after later ones were taken is no sign of a brain that was restored', async () => {
+  const { server, a } = pair;
+  await a.record(server, ...titles(3));
+  let tell = (): void => undefined;
+  const areTaken = new Promise<void>((resolve) => (tell = resolve));
+  const { fetching } = numbered(async (number, send) => {
+    // The second is read before these are there, the fourth is one of them.
+    if (number === 1) await a.record(server, ...titles(6).slice(3));
+    const response = await send();
+    if (number === 4) tell();
+    if (number !== 2) return response;
+    await areTaken;
+    throw new TypeError('its answer is lost');
+  });
+  const report = await a.sync(server, { pageChanges: 1, fetch: fetching, wait: () => Promise.resolve() });
+  expect(report).toMatchObject({ success: true, pending: 0, notices: [] });
+  await expectWhole(6);
+});
+
 test('[S25] a session that ends leaves no push behind', async () => {
   const { server, a } = pair;
   await a.record(server, ...titles(3));

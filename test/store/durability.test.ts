@@ -52,7 +52,7 @@ test('[L5] every commit syncs the WAL before it is acknowledged', async () => {
 test.each([
   ['is not there', 'none', 'No such file or directory'],
   ['has a name that no file can have', 'n'.repeat(300), 'Filename too long'],
-])("a file that %s is PostgreSQL's to report, and the store goes on", async (_, file, reason) => {
+])("[L17] a file that %s is PostgreSQL's to report, and the store goes on", async (_, file, reason) => {
   const { store, dispose } = await openTestStore();
   const looking = store.client.query(`SELECT pg_stat_file('${file}')`).then(
     () => 'no error',

@@ -47,12 +47,20 @@ export class DurableNodeFs extends NodeFS {
       // yet. Node makes an error with a stack of each file that is not there, unless it is told not to.
       const { lookup } = nodeFs.node_ops;
       nodeFs.node_ops.lookup = (parent, name) => {
-        const stats = fs.lstatSync(`${nodeFs.realPath(parent)}/${name}`, { throwIfNoEntry: false });
-        if (stats === undefined) throw new virtualFs.ErrnoError(WASI_ERRNO['ENOENT']);
+        if (isMissing(`${nodeFs.realPath(parent)}/${name}`)) throw new virtualFs.ErrnoError(WASI_ERRNO['ENOENT']);
         return lookup(parent, name);
       };
     });
     return initialised;
+  }
+}
+
+/** False where that cannot be told: PGlite's own look-up makes a number of any other error, which PostgreSQL can report. */
+function isMissing(file: string): boolean {
+  try {
+    return fs.lstatSync(file, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
   }
 }
 

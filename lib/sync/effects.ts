@@ -22,7 +22,10 @@ const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 5_000;
 /** Pushes that are sent before the one before is answered: with two, a server has one to store and one to read meanwhile. */
 const PUSHES_AHEAD_MAX = 2;
-/** Where a push takes longer than this the link is what is short, and a third push on it would only take from the others. */
+/**
+ * Where a push takes longer than this the link is what is short, and a third push on it would only take from the others.
+ * Those that share it come through together, so that each is given as often this as it was one of several.
+ */
 const QUICK_PUSH_MS = 2_000;
 
 type ReadOutgoing = Extract<Effect, { type: 'readOutgoing' }>;
@@ -42,6 +45,9 @@ export class EffectRunner {
   /** Counts the pushes that were asked for; what goes ahead of one ends with the next. */
   #pushTurn = 0;
   #pushesAhead = 1;
+  #pushesUnderWay = 0;
+  /** The last place of the log, as far as it was read. */
+  #headSeq = 0;
   #pushed = 0;
   #pulled = 0;
 
@@ -145,8 +151,10 @@ export class EffectRunner {
     }
   }
 
-  #readOutgoing({ afterSeq, limit }: ReadOutgoing): Promise<SyncOutgoing> {
-    return this.#options.brain.run('syncOutgoing', { peer: this.#peer, afterSeq, limit });
+  async #readOutgoing({ afterSeq, limit }: ReadOutgoing): Promise<SyncOutgoing> {
+    const outgoing = await this.#options.brain.run('syncOutgoing', { peer: this.#peer, afterSeq, limit });
+    this.#headSeq = Math.max(this.#headSeq, outgoing.headSeq);
+    return outgoing;
   }
 
   #pull(effect: Pull): Promise<Pulled> {
@@ -156,12 +164,10 @@ export class EffectRunner {
   async #push(effect: PushEffect, state: SessionState): Promise<Event> {
     this.#tell({ phase: 'pushing', done: this.#pushed });
     this.#setCoding(effect.protocol);
-    const startedMs = performance.now();
     const pushing = this.#pushes.take(effect);
     this.#pushTurn += 1;
     this.#goAhead(state).catch(() => undefined);
     const told = await pushing;
-    this.#pushesAhead = performance.now() - startedMs < QUICK_PUSH_MS ? PUSHES_AHEAD_MAX : 1;
     this.#pushed += effect.changes.length;
     return { type: 'pushed', ...told };
   }
@@ -182,9 +188,19 @@ export class EffectRunner {
     }
   }
 
-  #send(effect: PushEffect, onWay: () => void): Promise<Pushed> {
+  /** Sent again, a push may come after others that were read later: a server that has those must not miss them here. */
+  async #send({ replica: place, ...effect }: PushEffect, onWay: () => void): Promise<Pushed> {
     const { projectId } = this.#options;
-    return push(this.#server, { ...effect, workspaceId: this.#peer.workspaceId, projectId, onWay });
+    const replica = place && { ...place, headSeq: Math.max(place.headSeq, this.#headSeq) };
+    const request = { ...effect, ...(replica === undefined ? {} : { replica }), onWay };
+    const startedMs = performance.now();
+    const sharing = (this.#pushesUnderWay += 1);
+    try {
+      return await push(this.#server, { ...request, workspaceId: this.#peer.workspaceId, projectId });
+    } finally {
+      this.#pushesUnderWay -= 1;
+      this.#pushesAhead = performance.now() - startedMs < QUICK_PUSH_MS * sharing ? PUSHES_AHEAD_MAX : 1;
+    }
   }
 
   #toStore(contact: Contact): SyncContact {

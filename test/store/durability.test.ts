@@ -49,6 +49,20 @@ test('[L5] every commit syncs the WAL before it is acknowledged', async () => {
   await opened.dispose();
 });
 
+test.each([
+  ['is not there', 'none', 'No such file or directory'],
+  ['has a name that no file can have', 'n'.repeat(300), 'Filename too long'],
+])("[L17] a file that %s is PostgreSQL's to report, and the store goes on", async (_, file, reason) => {
+  const { store, dispose } = await openTestStore();
+  const looking = store.client.query(`SELECT pg_stat_file('${file}')`).then(
+    () => 'no error',
+    (error: unknown) => (error as Error).message,
+  );
+  expect(await looking).toBe(`could not stat file "${file}": ${reason}`);
+  expect((await store.client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  await dispose();
+});
+
 test('[L5] a checkpoint syncs the files of the tables', async () => {
   const opened = await openTestStore();
   await write(opened, 1);

@@ -89,6 +89,36 @@ test.each([
   await expectWhole(6);
 });
 
+test('[S25] pushes that come through together over a slow link do not pass for quick ones', async () => {
+  const { server, a } = pair;
+  await a.record(server, ...titles(8));
+  vi.useFakeTimers({ toFake: ['performance'] });
+  let sentBeforeAnswer: number[] = [];
+  let tell = (): void => undefined;
+  const areThrough = new Promise<void>((resolve) => (tell = resolve));
+  const { sent, fetching } = numbered(async (number, send) => {
+    const response = await send();
+    if (number === 1) vi.advanceTimersByTime(3_000);
+    if (number === 2) {
+      // The third shares the link with it from the start, and is through in the same moment.
+      await vi.waitFor(() => expect(sent).toContain(3));
+      vi.advanceTimersByTime(6_000);
+      tell();
+    }
+    if (number === 3) await areThrough;
+    if (number === 4) {
+      await vi.waitFor(() => expect(sent).toContain(5));
+      await a.session.run('syncStanding', { endpoint: server.url, workspaceId: server.key.workspaceId });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      sentBeforeAnswer = [...sent];
+    }
+    return response;
+  });
+  expect(await a.sync(server, { pageChanges: 1, fetch: fetching })).toMatchObject({ success: true, pending: 0 });
+  expect(sentBeforeAnswer).toEqual([1, 2, 3, 4, 5]);
+  await expectWhole(8);
+});
+
 test('[S25] a push that overtakes the one before is refused whole, sent again in its turn, and no other is sent early', async () => {
   const { server, a } = pair;
   await a.record(server, ...titles(5));
@@ -134,6 +164,25 @@ test.each([
     await expectWhole(6);
   },
 );
+
+test('[S25] a push that is sent again after later ones were taken is no sign of a brain that was restored', async () => {
+  const { server, a } = pair;
+  await a.record(server, ...titles(3));
+  let tell = (): void => undefined;
+  const areTaken = new Promise<void>((resolve) => (tell = resolve));
+  const { fetching } = numbered(async (number, send) => {
+    // The second is read before these are there, the fourth is one of them.
+    if (number === 1) await a.record(server, ...titles(6).slice(3));
+    const response = await send();
+    if (number === 4) tell();
+    if (number !== 2) return response;
+    await areTaken;
+    throw new TypeError('its answer is lost');
+  });
+  const report = await a.sync(server, { pageChanges: 1, fetch: fetching, wait: () => Promise.resolve() });
+  expect(report).toMatchObject({ success: true, pending: 0, notices: [] });
+  await expectWhole(6);
+});
 
 test('[S25] a session that ends leaves no push behind', async () => {
   const { server, a } = pair;

@@ -4,10 +4,14 @@
  */
 import { type Entry, parse, parseEntry } from '../core/entry.ts';
 import { SmError, toSmError } from '../core/errors.ts';
+import { plainText } from '../core/plain-text.ts';
 import { fromColumns } from './columns.ts';
 import { type HashedContent, toHashedContent } from './hash.ts';
 import { wireChangeId } from './identity.ts';
 import { type Change, changeFields, type EntryColumns } from './wire.ts';
+
+/** What is no id is kept with the reason of its refusal, as text that can be stored and shown. */
+const REFUSED_ID_CHARACTERS_MAX = 64;
 
 /** A change that has passed every check, with its content as it is hashed. */
 export type CheckedChange = Change & HashedContent;
@@ -82,7 +86,8 @@ function assemble(fields: Record<string, unknown>, checked: CheckedEntry, worksp
     return { change };
   } catch (error) {
     const { changeId } = fields;
-    return { changeId: typeof changeId === 'string' ? changeId.slice(0, 64) : '', error: toSmError(error) };
+    const shown = typeof changeId === 'string' ? plainText(changeId, REFUSED_ID_CHARACTERS_MAX) : '';
+    return { changeId: shown, error: toSmError(error) };
   }
 }
 

@@ -13,8 +13,9 @@ export function afterFailure(state: SessionState, failure: Failure): Step {
   const { phase } = state;
   const canTurn = state.turns < TURNS_MAX;
   if (phase.name === 'pushing' && canTurn && (failure.code === 'forked' || failure.code === 'replica_behind')) {
-    const told = withNotice({ ...state, turns: state.turns + 1 }, RENEWALS[failure.code]);
-    return { state: { ...told, phase: { name: 'renewing' } }, effect: { type: 'renew' } };
+    // Another session on this very brain may have pushed what has been written since this one has looked.
+    const looking: Phase = { name: 'lookingAgain', code: failure.code };
+    return { state: { ...state, turns: state.turns + 1, phase: looking }, effect: { type: 'load' } };
   }
   if (phase.name === 'pushing' && canTurn && failure.code === 'replica_ahead') {
     const { seq, chain } = (failure.details ?? {}) as Partial<ReplicaPosition>;
@@ -64,6 +65,11 @@ function isPlace(seq: unknown): seq is number {
 
 function isChain(chain: unknown): chain is string {
   return typeof chain === 'string' && /^(?:[0-9a-f]{64})?$/.test(chain);
+}
+
+/** The brain stands where it stood, and the server knows better: it is another one than the server has met. */
+export function renew(state: SessionState, code: keyof typeof RENEWALS): Step {
+  return { state: { ...withNotice(state, RENEWALS[code]), phase: { name: 'renewing' } }, effect: { type: 'renew' } };
 }
 
 const RENEWALS = {

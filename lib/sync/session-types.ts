@@ -119,6 +119,8 @@ export type Phase =
   | { name: 'pulling' }
   | { name: 'applying'; hasMore: boolean; isLast: boolean; cursor: number; received: number }
   | { name: 'restamping' }
+  /** Whether the brain has moved on by another session, since the server has refused a push of this one for good. */
+  | { name: 'lookingAgain'; code: 'forked' | 'replica_behind' }
   | { name: 'renewing' }
   | { name: 'reconciling'; reason: 'verify' | 'epoch'; epoch: string | null }
   | { name: 'waiting'; retry: Effect; resume: Phase }

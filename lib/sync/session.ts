@@ -4,7 +4,7 @@
  * Invariants: every event in every phase has one outcome; each retry, renewal and halving is counted against a bound;
  * a position is noted only after the server has answered for it, so that a crash anywhere repeats and never skips.
  */
-import { afterDoubt, afterFailure } from './session-failure.ts';
+import { afterDoubt, afterFailure, renew } from './session-failure.ts';
 import { afterApply, afterPull, afterReconcile } from './session-pull.ts';
 import { afterPush, afterRead, afterRestamp, proceed, start } from './session-push.ts';
 import { end, internal, type Step } from './session-steps.ts';
@@ -52,6 +52,11 @@ export function advance(state: SessionState, event: Event): Step {
   }
   const calm = { ...state, attempts: 0 };
   if (phase.name === 'loading' && event.type === 'loaded') return afterLoad(calm, event);
+  if (phase.name === 'lookingAgain' && event.type === 'loaded') {
+    const { pushedSeq, chain, headSeq } = event.state;
+    const hasMoved = pushedSeq !== state.pushedSeq || chain !== state.chain || headSeq !== state.headSeq;
+    return hasMoved ? afterLoad(calm, event) : renew(calm, phase.code);
+  }
   if (phase.name === 'probing' && event.type === 'probed') {
     return start({ ...calm, protocol: event.protocol, knownProjectIds: event.projectIds });
   }

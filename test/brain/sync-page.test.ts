@@ -59,7 +59,11 @@ test('[S27] [S6] [S9] in whichever form a page comes, and whoever reads it, the 
   const peer = { endpoint: 'http://server', workspaceId };
   const first = flatChange({ number: 1, title: 'first', updatedAt: 5, workspaceId });
   const pages = [
-    [first, { ...flatChange({ number: 2, title: '', updatedAt: 6, workspaceId }), title: 7 as never }],
+    [
+      first,
+      { ...flatChange({ number: 2, title: '', updatedAt: 6, workspaceId }), title: 7 as never },
+      { ...flatChange({ number: 4, title: 't', updatedAt: 6, workspaceId }), changeId: 'no\0id\ud800' },
+    ],
     [
       flatChange({ number: 1, title: 'older', updatedAt: 3, workspaceId, replicaId: 'other' }),
       first,
@@ -88,14 +92,17 @@ test('[S27] [S6] [S9] in whichever form a page comes, and whoever reads it, the 
   );
   expect(stored[0]).toMatchObject({
     answers: [
-      { applied: 1, superseded: 0, duplicate: 0, setAside: 1 },
+      { applied: 1, superseded: 0, duplicate: 0, setAside: 2 },
       { applied: 1, superseded: 1, duplicate: 1, setAside: 0 },
     ],
     cursors: { '': 2 },
     pending: 0,
     isScanned: true,
-    refusals: [{ code: 'bad_request', message: expect.stringContaining('title') as string }],
   });
+  expect(stored[0]?.refusals.map(({ code, message }) => `${code} ${message.slice(0, 9)}`).toSorted()).toEqual([
+    'bad_request changeId:',
+    'bad_request title: mu',
+  ]);
   expect(stored[0]?.log).toHaveLength(3);
   expect(stored[0]?.log[0]).toMatchObject({ received_at: RECEIVED_AT, origin: 'http://server' });
   for (const other of stored) expect(other).toEqual(stored[0]);

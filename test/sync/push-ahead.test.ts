@@ -204,3 +204,26 @@ test('[S25] a session that ends leaves no push behind', async () => {
   await a.sync(server);
   await expectWhole(3);
 });
+
+test('[S10] [S11] a session that another one on the same brain has overtaken looks again, and takes the brain for no copy', async () => {
+  const { server, a } = pair;
+  const peer = { endpoint: server.url, workspaceId: server.key.workspaceId };
+  await a.record(server, ...titles(2));
+  const { replicaId } = await a.session.run('syncState', peer);
+  const overtaken = async () => {
+    const { fetching } = numbered(async (number, send) => {
+      if (number === 1) {
+        await a.record(server, { title: `later ${Math.random()}` });
+        expect(await a.sync(server)).toMatchObject({ success: true, pending: 0 });
+      }
+      return send();
+    });
+    return a.sync(server, { fetch: fetching });
+  };
+  for (let round = 0; round < 2; round += 1) {
+    expect(await overtaken()).toMatchObject({ success: true, pending: 0, notices: [] });
+    await a.record(server, { title: `next ${round}` });
+  }
+  expect(await a.session.run('syncState', peer)).toMatchObject({ replicaId });
+  expect(await a.sync(server, { verify: true })).toMatchObject({ notices: [], verification: { isEqual: true } });
+});

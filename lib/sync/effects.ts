@@ -79,6 +79,7 @@ export class EffectRunner {
   /** Leaves nothing behind that is under way. */
   async end(): Promise<void> {
     this.#over.abort();
+    this.#pushTurn += 1;
     await Promise.all([this.#outgoing.end(), this.#pushes.end(), this.#pages.end()]);
   }
 

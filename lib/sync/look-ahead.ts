@@ -5,12 +5,17 @@
 export class LookAhead<Value> {
   /** By what names them, in the order in which they will be asked for. */
   readonly #begun = new Map<string, Promise<Value>>();
+  readonly #underWay = new Set<Promise<unknown>>();
 
   /** Begins to read what `key` names, unless it has. How it fails is told to who asks. */
   begin(key: string, read: () => Promise<Value>): Promise<Value> {
-    const begun = this.#begun.get(key) ?? read();
+    const known = this.#begun.get(key);
+    if (known !== undefined) return known;
+    const begun = read();
     this.#begun.set(key, begun);
-    begun.catch(() => undefined);
+    this.#underWay.add(begun);
+    const end = (): void => void this.#underWay.delete(begun);
+    begun.then(end, end);
     return begun;
   }
 
@@ -22,10 +27,9 @@ export class LookAhead<Value> {
     return begun ?? read();
   }
 
-  /** Forgets what was begun, and waits until it is over. */
+  /** Forgets what was begun, and waits until all of it is over, also what was forgotten before. */
   async end(): Promise<void> {
-    const begun = [...this.#begun.values()];
     this.#begun.clear();
-    await Promise.allSettled(begun);
+    await Promise.allSettled(this.#underWay);
   }
 }

@@ -3,6 +3,7 @@
  * its lock: one portal a directory.
  */
 import path from 'node:path';
+import { setTimeout as waitMs } from 'node:timers/promises';
 import { SmError, toSmError } from '../lib/core/errors.ts';
 import { tryTakeLock } from '../lib/host/lock.ts';
 import { ensurePrivateDirectory } from '../lib/host/places.ts';
@@ -21,6 +22,7 @@ import { Tailscale } from './tailscale.ts';
 /** Until a viewer comes and brings its own size. */
 const FIRST_SIZE = { columns: 120, rows: 40 } as const;
 const CLOSE_PATIENCE_MS = 5_000;
+const LOCK_LOOK_MS = 20;
 
 export interface StartOptions {
   /** `~/.stackmemory/portal` */
@@ -156,8 +158,27 @@ export async function portalStatus(directory: string): Promise<(PortalStatus & {
   return (await askPortal(directory, { do: 'status' })) as (PortalStatus & { pid: number }) | undefined;
 }
 
+/** Ends the portal, and waits until another may start in its place. Undefined where none runs. */
 export async function stopPortal(directory: string): Promise<{ pid: number } | undefined> {
-  return (await askPortal(directory, { do: 'stop' })) as { pid: number } | undefined;
+  const stopped = (await askPortal(directory, { do: 'stop' })) as { pid: number } | undefined;
+  if (stopped !== undefined) await untilFree(directory, stopped.pid);
+  return stopped;
+}
+
+/** A portal gives itself CLOSE_PATIENCE_MS to end. @throws SmError `host_unresponsive` where it has not after twice that */
+async function untilFree(directory: string, pid: number): Promise<void> {
+  const startedMs = performance.now();
+  while (performance.now() - startedMs < 2 * CLOSE_PATIENCE_MS) {
+    const lock = tryTakeLock(path.join(directory, 'lock'), { pid: process.pid, kind: 'process' });
+    lock?.release();
+    if (lock !== undefined) return;
+    await waitMs(LOCK_LOOK_MS);
+  }
+  throw new SmError({
+    code: 'host_unresponsive',
+    message: `The portal (process ${pid}) was asked to end and has not.`,
+    hint: `End it with kill -9 ${pid}; its sessions live on.`,
+  });
 }
 
 /** The token, made where there is none; another one where asked, which ends all logins of the portal that runs. */

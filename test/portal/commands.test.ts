@@ -104,7 +104,10 @@ test('[P23] [P8] start, status, token, share and stop, with the session alive af
       expect(text).not.toContain(secret);
   }
   expect(JSON.parse((await sm(world, 'portal', 'stop', '--json')).out)).toEqual({ stopped: true, pid });
-  while (fs.existsSync(`/proc/${pid}`)) await new Promise((resolve) => setImmediate(resolve));
+  // Nothing of it is in the way of another one, nor writes to its directory any more.
+  expect(fs.readFileSync(path.join(world.home, 'portal/audit.log'), 'utf8')).toMatch(/"event":"stopped"[^\n]*\n$/);
+  const again = await startDetached(world);
+  expect(JSON.parse((await sm(world, 'portal', 'stop', '--json')).out)).toEqual({ stopped: true, pid: again.pid });
   const sessions = await promisify(execFile)('tmux', ['list-sessions', '-F', '#{session_name}'], { env: world.env });
   expect(sessions.stdout).toBe('claude\n');
   expect(JSON.parse((await sm(world, 'portal', 'stop', '--json')).out)).toEqual({ stopped: false });

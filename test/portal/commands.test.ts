@@ -103,6 +103,10 @@ test('[P23] [P8] start, status, token, share and stop, with the session alive af
     for (const secret of [token, rotated.token, new URL(share.link).searchParams.get('share') ?? '-'])
       expect(text).not.toContain(secret);
   }
+  // Who is in the midst of a request is waited for, so that ending takes a while.
+  const slow = net.connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
+  await once(slow, 'connect');
+  slow.write('GET / HTTP/1.1\r\n');
   expect(JSON.parse((await sm(world, 'portal', 'stop', '--json')).out)).toEqual({ stopped: true, pid });
   // Nothing of it is in the way of another one, nor writes to its directory any more.
   expect(fs.readFileSync(path.join(world.home, 'portal/audit.log'), 'utf8')).toMatch(/"event":"stopped"[^\n]*\n$/);

@@ -24,7 +24,7 @@ export const POSTGRES_MAJOR = 18;
  * compressed: packing the pages that a commit touches first after a checkpoint took most of the time of large pushes
  * (with 60,000 entries 25 s in all, 5 s without) and saved a fortieth of the WAL. Its buffers hold a large commit: of the
  * default's 1 MB each further page has to be written before the next can begin, 8 KiB at a time (1,600 writes for 10,000
- * entries, which are 20 now).
+ * entries, which are 30 now).
  */
 export const START_PARAMETERS = [
   '--single',

@@ -4,7 +4,7 @@
  */
 import { toSmError } from '../core/errors.ts';
 import { type ParsedChange, readColumns, readList } from '../protocol/change.ts';
-import { toPageRow } from '../store/page-row.ts';
+import { toPageRow } from '../store/log-rows.ts';
 import type { SyncPage } from './sync-contract.ts';
 
 /** @throws SmError `bad_request` where columns are not of one length */

@@ -5,25 +5,17 @@
  * Invariant: an entry row is always the greatest stamp that the log holds for it.
  */
 import { sql } from 'drizzle-orm';
-import type { Entry } from '../core/entry.ts';
 import type { MergeOutcome } from '../core/merge.ts';
 import { type Database, rowsOf } from './database.ts';
-import { type HashedContent, toHashedContent } from '../protocol/hash.ts';
+import { toHashedContent } from '../protocol/hash.ts';
 import { joinJsonRows, type JsonRow, toJsonRows } from './json-rows.ts';
+import { type VersionFields, versionColumns } from './log-rows.ts';
 import type { StorePeer } from './sync-meta.ts';
 
-/** A version about to be written. `base` is the hash of the version it was written on. */
-export interface NewChange {
-  changeId: string;
-  base: string | null;
-  replicaId: string;
+/** A version about to be written. `base` is the hash of the version it was written on, `replaces` names further ones. */
+export interface NewChange extends VersionFields {
   receivedAt: number;
   origin: string;
-  entry: Entry;
-  /** Of the entry, where it is known already. */
-  hashed?: HashedContent;
-  /** Hashes of further versions that it replaces. */
-  replaces?: string[];
   /** The change that it withdraws; the caller makes the entry anew (sync-log.ts). */
   withdraws?: string;
 }
@@ -46,28 +38,13 @@ export async function appendChanges(transaction: Database, changes: NewChange[])
 }
 
 function changeToRow(change: NewChange, position: number): JsonRow {
-  const { entryId, workspaceId, projectId, updatedAt } = change.entry;
-  const { content, hash } = change.hashed ?? toHashedContent(change.entry);
-  const columns = {
-    position,
-    change_id: change.changeId,
-    entry_id: entryId,
-    workspace_id: workspaceId,
-    project_id: projectId,
-    base: change.base,
-    hash,
-    replica_id: change.replicaId,
-    updated_at: updatedAt,
-    received_at: change.receivedAt,
-    origin: change.origin,
-    replaces: change.replaces ?? [],
-    withdraws: change.withdraws ?? null,
-  };
-  return [columns, content];
+  const { content, hash } = toHashedContent(change.entry);
+  const { receivedAt, origin, withdraws = null } = change;
+  return [{ ...versionColumns(change, hash, position), received_at: receivedAt, origin, withdraws }, content];
 }
 
-export interface StorePage {
-  /** Of its changes in their order, the entry that each is of, and its row (page-row.ts). */
+export interface PageRows {
+  /** Of its changes in their order, the entry that each is of, and its row (log-rows.ts). */
   entryIds: readonly string[];
   rows: readonly string[];
   receivedAt: number;
@@ -85,7 +62,7 @@ export interface TakenPage {
  * Appends a page of a pull as `appendChanges` does, moves its cursor forward, never back, and passes over what came with it
  * when the next changes to push are looked for.
  */
-export async function takePage(transaction: Database, peer: StorePeer, page: StorePage): Promise<TakenPage> {
+export async function takePage(transaction: Database, peer: StorePeer, page: PageRows): Promise<TakenPage> {
   const { projectId = '', value = null, epoch = null } = page.cursor ?? {};
   const take = async (indices: readonly number[]) => {
     const [row] = await rowsOf<{ out_applied: number; out_superseded: number; out_elsewhere: string[] | null }>(

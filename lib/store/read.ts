@@ -294,6 +294,6 @@ export function rowToChange(row: ChangeRow): ChangeRecord {
 }
 
 /** Of its content in the log and its time. */
-export function toEntry(content: Omit<Entry, 'updatedAt'>, updatedAt: number): Entry {
+function toEntry(content: Omit<Entry, 'updatedAt'>, updatedAt: number): Entry {
   return rowToEntry({ ...content, supersededBy: content.supersededBy ?? null, updatedAt, hash: '' });
 }
